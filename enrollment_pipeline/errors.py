@@ -1,0 +1,236 @@
+"""Every code the product answers with, and the exceptions that carry them.
+
+Two kinds of trouble live here and nowhere else:
+
+* `Reason`: why one contact or one input row did not end as enrolled. A reason is a value; it is
+  recorded, counted and reported, never raised.
+* `ProductError`: why a whole request cannot go on. Its docstring is the default message, its
+  `remedy` says what to do. The command line prints code, message and remedy as one paragraph.
+
+What does not belong here: texts for success, log messages, anything that does I/O.
+"""
+
+from enum import StrEnum
+from typing import Any, ClassVar
+
+
+class Reason(StrEnum):
+    """Why a contact or an input row was not enrolled (spec "Eligibility", in order of the rules)."""
+
+    CONTACT_NOT_FOUND = "CONTACT_NOT_FOUND"
+    CONTACT_BLOCKED = "CONTACT_BLOCKED"
+    ALREADY_ENROLLED = "ALREADY_ENROLLED"
+    VALIDATION_ERROR = "VALIDATION_ERROR"
+    ENROLLMENT_ERROR = "ENROLLMENT_ERROR"
+    DATABASE_ERROR = "DATABASE_ERROR"
+    TIMEOUT_ERROR = "TIMEOUT_ERROR"
+    RATE_LIMIT_ERROR = "RATE_LIMIT_ERROR"
+    TARGET_REFUSED = "TARGET_REFUSED"
+    OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
+    DUPLICATE = "DUPLICATE"
+    UNMATCHED = "UNMATCHED"
+    REJECTED = "REJECTED"
+
+    @property
+    def retryable(self) -> bool:
+        """Whether a later attempt can succeed without anybody changing the contact."""
+        return self in _RETRYABLE
+
+    @property
+    def sentence(self) -> str:
+        """What the code means, for a person who reads a report."""
+        return _SENTENCES[self]
+
+
+_RETRYABLE = frozenset(
+    {
+        Reason.ENROLLMENT_ERROR,
+        Reason.DATABASE_ERROR,
+        Reason.TIMEOUT_ERROR,
+        Reason.RATE_LIMIT_ERROR,
+    }
+)
+
+_SENTENCES = {
+    Reason.CONTACT_NOT_FOUND: "No such contact in this account.",
+    Reason.CONTACT_BLOCKED: "The contact is blocked, bounced or unsubscribed.",
+    Reason.ALREADY_ENROLLED: "The contact is, or was, in this workflow.",
+    Reason.VALIDATION_ERROR: "The contact lacks what the workflow needs.",
+    Reason.ENROLLMENT_ERROR: "Enrolling this contact failed.",
+    Reason.DATABASE_ERROR: "The database could not complete the enrollment.",
+    Reason.TIMEOUT_ERROR: "Enrolling took too long and was given up.",
+    Reason.RATE_LIMIT_ERROR: "The target refused because of its rate limit.",
+    Reason.TARGET_REFUSED: "The target said no to this contact.",
+    Reason.OUTCOME_UNKNOWN: "The target did not answer, and the result could not be checked.",
+    Reason.DUPLICATE: "The same contact appears earlier in the input.",
+    Reason.UNMATCHED: "No contact of this account has this identifier.",
+    Reason.REJECTED: "The input row could not be read.",
+}
+
+
+class ProductError(Exception):
+    """The command could not be completed."""
+
+    code: ClassVar[str] = "INTERNAL_ERROR"
+    remedy: ClassVar[str] = "Run the command again; if it fails again, look at the logs."
+    exit_code: ClassVar[int] = 4
+
+    def __init__(
+        self, message: str = "", *, remedy: str = "", details: dict[str, Any] | None = None
+    ) -> None:
+        self.message = message or (type(self).__doc__ or "").split("\n", 1)[0]
+        self.advice = remedy or self.remedy
+        self.details = details or {}
+        super().__init__(self.message)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return `{"code", "message", "remedy"}` and, where given, `details`."""
+        answer: dict[str, Any] = {
+            "code": self.code,
+            "message": self.message,
+            "remedy": self.advice,
+        }
+        if self.details:
+            answer["details"] = self.details
+        return answer
+
+
+class RefusedError(ProductError):
+    """The request was refused."""
+
+    code = "REFUSED"
+    remedy = "Change the request and submit it again."
+    exit_code = 3
+
+
+class InvalidRequestError(RefusedError):
+    """The request is not valid."""
+
+    code = "INVALID_REQUEST"
+    remedy = "Correct the named field and submit again."
+
+
+class InvalidConditionError(InvalidRequestError):
+    """The filter is not valid."""
+
+    code = "INVALID_CONDITION"
+    remedy = "Correct the condition at the path given; docs/conditions.md lists fields and operators."
+
+
+class InvalidFileError(RefusedError):
+    """The file cannot be read as a table."""
+
+    code = "INVALID_FILE"
+    remedy = "Save the table as CSV (UTF-8, one header line) and try again."
+
+
+class FileTooLargeError(InvalidFileError):
+    """The file is larger than the account allows."""
+
+    code = "FILE_TOO_LARGE"
+    remedy = "Split the file, or have the account's limit raised."
+
+
+class PathNotAllowedError(RefusedError):
+    """The path lies outside the folder that files may be read from."""
+
+    code = "PATH_NOT_ALLOWED"
+    remedy = "Put the file below the data folder and name it relative to that folder."
+
+
+class AccountNotFoundError(RefusedError):
+    """There is no such account."""
+
+    code = "ACCOUNT_NOT_FOUND"
+    remedy = "Create it with: enrollment accounts create NAME"
+
+
+class AccountExistsError(RefusedError):
+    """An account of that name exists."""
+
+    code = "ACCOUNT_EXISTS"
+    remedy = "Choose another name, or use the existing account with --account NAME."
+
+
+class WorkflowNotFoundError(RefusedError):
+    """There is no such workflow in this account."""
+
+    code = "WORKFLOW_NOT_FOUND"
+    remedy = "List the workflows with: enrollment workflows list"
+
+
+class WorkflowExistsError(RefusedError):
+    """A workflow of that name exists in this account."""
+
+    code = "WORKFLOW_EXISTS"
+    remedy = "Choose another name."
+
+
+class WorkflowInactiveError(RefusedError):
+    """The workflow is not active and takes no enrollments."""
+
+    code = "WORKFLOW_INACTIVE"
+    remedy = "Activate it with: enrollment workflows activate NAME"
+
+
+class TooManyContactsError(RefusedError):
+    """The selection holds more contacts than one job may."""
+
+    code = "TOO_MANY_CONTACTS"
+    remedy = "Narrow the selection, split it into several jobs, or have the account's limit raised."
+
+
+class TooManyJobsError(RefusedError):
+    """The account has as many open jobs as it may have."""
+
+    code = "TOO_MANY_JOBS"
+    remedy = "Wait for a job to finish (enrollment list --status processing), then submit again."
+
+
+class JobNotFoundError(RefusedError):
+    """There is no such job in this account."""
+
+    code = "JOB_NOT_FOUND"
+    remedy = "List the jobs with: enrollment list"
+
+
+class InvalidStateError(RefusedError):
+    """The state does not allow this."""
+
+    code = "INVALID_STATE"
+    remedy = "Look at the present state with: enrollment status JOB"
+
+
+class JobIncompleteError(ProductError):
+    """The job still has batches that nobody has finished."""
+
+    code = "JOB_INCOMPLETE"
+    remedy = "Go on with it: enrollment resume JOB"
+
+
+class ConfigurationError(RefusedError):
+    """A setting is missing or wrong."""
+
+    code = "CONFIGURATION_ERROR"
+    remedy = "Correct the setting; docs/operations.md lists them all."
+
+
+class DatabaseUnavailableError(ProductError):
+    """The database cannot be reached."""
+
+    code = "DATABASE_UNAVAILABLE"
+    remedy = "Check that the server runs and that ENROLLMENT_DATABASE_URL is right, then try again."
+
+
+class DatabaseOutdatedError(RefusedError):
+    """The database schema is not the one this version works with."""
+
+    code = "DATABASE_OUTDATED"
+    remedy = "Upgrade it with: enrollment database upgrade"
+
+
+class DatabasePrivilegesError(ConfigurationError):
+    """The role that the product works under could see other accounts' rows."""
+
+    code = "DATABASE_PRIVILEGES"
+    remedy = "Let ENROLLMENT_APP_DATABASE_URL name a login role that owns nothing and is no superuser."

@@ -1,0 +1,98 @@
+"""The nouns that every part of the product shares, frozen.
+
+Belongs here: a record or a list of values that at least two capabilities use. Does not belong here:
+anything that reads, writes or decides.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+class Outcome(StrEnum):
+    """What became of one input row; every row ends as exactly one (spec, promise 1)."""
+
+    ENROLLED = "enrolled"
+    ALREADY_ENROLLED = "already_enrolled"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    DUPLICATE = "duplicate"
+    UNMATCHED = "unmatched"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+    UNPROCESSED = "unprocessed"
+
+
+class ContactStatus(StrEnum):
+    """Whether a contact may be written to."""
+
+    ACTIVE = "active"
+    UNSUBSCRIBED = "unsubscribed"
+    BLOCKED = "blocked"
+    BOUNCED = "bounced"
+
+
+class WorkflowStatus(StrEnum):
+    """Only an active workflow takes enrollments."""
+
+    DRAFT = "draft"
+    ACTIVE = "active"
+    PAUSED = "paused"
+    ARCHIVED = "archived"
+
+
+class ReenrollmentPolicy(StrEnum):
+    """When a contact may enter a workflow again; never two active at a time in any of them."""
+
+    NEVER_TWICE = "never_twice"
+    AFTER_EXIT = "after_exit"
+    ALWAYS = "always"
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"{name!r} is not a time zone such as Europe/Berlin") from None
+    return name
+
+
+TimeZoneName = Annotated[str, AfterValidator(_known_zone)]
+
+
+class AccountSettings(BaseModel):
+    """Limits and defaults of one account (spec "Request", numbers of the table "Limits")."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    timezone: TimeZoneName = Field("UTC", description="Zone in which times without one are read.")
+    max_contacts_per_job: int = Field(10_000, ge=1, description="Contacts in one job.")
+    max_open_jobs: int = Field(10, ge=1, description="Jobs of the account that are not closed.")
+    max_lanes: int = Field(5, ge=1, le=5, description="Lanes at work over all jobs.")
+    csv_max_bytes: int = Field(10_000_000, ge=1, description="Size of a CSV file, in bytes.")
+    csv_max_lines: int = Field(1_000_000, ge=1, description="Lines of a CSV file.")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A tenant."""
+
+    id: UUID
+    name: str
+    settings: AccountSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """An automation that contacts are enrolled into."""
+
+    id: UUID
+    name: str
+    status: WorkflowStatus
+    reenrollment: ReenrollmentPolicy
+    required_fields: tuple[str, ...]
+    first_step: str

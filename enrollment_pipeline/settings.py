@@ -1,0 +1,91 @@
+"""What the environment decides, read once at the edge.
+
+Belongs here: every environment variable the product knows, its default and its meaning. Does not
+belong here: limits that an account can change (`records.AccountSettings`) and options of one
+request (`enrollment/request.py`).
+"""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from enrollment_pipeline.errors import ConfigurationError
+
+_PROJECT_MARKS = ("workspace.yaml", "dagster.yaml")
+
+
+def project_folder(start: Path) -> Path | None:
+    """Return the checkout that `start` lies in, or None outside of one.
+
+    A checkout is known by the two files that Dagster reads, so every command run anywhere inside
+    it finds the same database.
+    """
+    for folder in (start, *start.parents):
+        if all((folder / mark).is_file() for mark in _PROJECT_MARKS):
+            return folder
+    return None
+
+
+class Settings(BaseSettings):
+    """The environment, validated. Every field is `ENROLLMENT_` plus its name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix="ENROLLMENT_", frozen=True, extra="ignore")
+
+    home: Path = Field(
+        default=Path(".enrollment"),
+        description="Folder for the embedded database, reports and Dagster's files. Default: "
+        ".enrollment in the checkout, or in the current folder outside of one.",
+    )
+    data: Path = Field(
+        default=Path("data"),
+        description="Folder that files named in the Dagster UI are read from. Default: data in the "
+        "checkout, or in the current folder outside of one.",
+    )
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="URL of a Postgres 15+ database, as its owner. Without it, an embedded "
+        "Postgres is started in the home folder.",
+    )
+    app_database_url: SecretStr | None = Field(
+        default=None,
+        description="URL of the same database for the login role that the product works under. "
+        "Default: role enrollment_app, which the upgrade creates.",
+    )
+
+    @property
+    def reports(self) -> Path:
+        """Folder that holds one folder of result files per job."""
+        return self.home / "reports"
+
+    @property
+    def scratch(self) -> Path:
+        """Folder for files that live no longer than the step that writes them."""
+        return self.home / "scratch"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's own folder, where no DAGSTER_HOME says otherwise."""
+        return self.home / "dagster"
+
+
+def load_settings(start: Path | None = None) -> Settings:
+    """Read the environment and return it with absolute paths.
+
+    Raises:
+        ConfigurationError: a variable has a value that cannot be used.
+    """
+    base = start or Path.cwd()
+    root = project_folder(base) or base
+    try:
+        given = Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "ENROLLMENT_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise ConfigurationError(f"{name} cannot be used: {first['msg']}.") from None
+    return given.model_copy(
+        update={
+            "home": (root / given.home.expanduser()).resolve(),
+            "data": (root / given.data.expanduser()).resolve(),
+        }
+    )

@@ -1,0 +1,128 @@
+"""One embedded Postgres for the whole suite, and an account of its own for each test."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import Connection, Engine, create_engine, insert
+
+from enrollment_pipeline.records import Account, AccountSettings
+from enrollment_pipeline.settings import Settings, load_settings
+from enrollment_pipeline.storage import schema
+from enrollment_pipeline.storage.embedded import stop_server
+from enrollment_pipeline.storage.engine import database_urls, open_database
+from enrollment_pipeline.storage.tenancy import Database
+
+
+@pytest.fixture(scope="session")
+def home() -> Iterator[Path]:
+    """The home folder that the suite, and every process it starts, works in."""
+    # Short, because the server's socket lives in it, and outside of any checkout.
+    folder = Path(tempfile.mkdtemp(prefix="ep-"))
+    folder.chmod(0o755)
+    os.environ["ENROLLMENT_HOME"] = str(folder)
+    os.environ.pop("ENROLLMENT_DATABASE_URL", None)
+    os.environ.pop("DAGSTER_HOME", None)
+    yield folder
+    stop_server(folder / "postgres")
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def settings(home: Path) -> Settings:
+    """The settings of the suite: the embedded database in `home`."""
+    return load_settings()
+
+
+@pytest.fixture(scope="session")
+def database(settings: Settings) -> Iterator[Database]:
+    """The migrated database, as the app role."""
+    opened = open_database(settings)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def owner(settings: Settings, database: Database) -> Iterator[Engine]:
+    """The same database as its owner, who sees past row-level security."""
+    engine = create_engine(database_urls(settings).owner)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def make_account(database: Database) -> Callable[..., Account]:
+    """Create an account; keyword arguments are its settings."""
+
+    def make(**changes: object) -> Account:
+        account_id = uuid4()
+        settings = AccountSettings.model_validate(changes)
+        name = f"test-{account_id.hex}"
+        with database.account(account_id) as connection:
+            connection.execute(
+                insert(schema.accounts).values(
+                    id=account_id, name=name, settings=settings.model_dump(exclude_defaults=True)
+                )
+            )
+        return Account(account_id, name, settings)
+
+    return make
+
+
+@pytest.fixture
+def account(make_account: Callable[..., Account]) -> Account:
+    """An account of its own for the test."""
+    return make_account()
+
+
+@pytest.fixture
+def connection(database: Database, account: Account) -> Iterator[Connection]:
+    """A transaction of the test's account, committed at the end."""
+    with database.account(account.id) as connection:
+        yield connection
+
+
+@pytest.fixture
+def add_contacts(database: Database) -> Callable[..., list[UUID]]:
+    """Create `count` contacts `PREFIX-00001@example.com`...; return their ids in that order."""
+
+    def add(account: Account, count: int, prefix: str = "contact", **values: object) -> list[UUID]:
+        rows = [
+            {
+                "account_id": account.id,
+                "email": f"{prefix}-{number:05}@example.com",
+                **values,
+            }
+            for number in range(1, count + 1)
+        ]
+        statement = insert(schema.contacts).returning(
+            schema.contacts.c.id, sort_by_parameter_order=True
+        )
+        with database.account(account.id) as connection:
+            return list(connection.scalars(statement, rows)) if rows else []
+
+    return add
+
+
+@pytest.fixture
+def add_workflow(database: Database) -> Callable[..., UUID]:
+    """Create a workflow, active unless said otherwise; return its id."""
+
+    def add(
+        account: Account, name: str = "Welcome", status: str = "active", **settings: object
+    ) -> UUID:
+        statement = (
+            insert(schema.workflows)
+            .values(
+                account_id=account.id, name=name, status=status, config={"settings": settings}
+            )
+            .returning(schema.workflows.c.id)
+        )
+        with database.account(account.id) as connection:
+            return connection.scalar(statement)
+
+    return add
