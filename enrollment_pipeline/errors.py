@@ -114,7 +114,9 @@ class InvalidConditionError(InvalidRequestError):
     """The filter is not valid."""
 
     code = "INVALID_CONDITION"
-    remedy = "Correct the condition at the path given; docs/conditions.md lists fields and operators."
+    remedy = (
+        "Correct the condition at the path given; docs/conditions.md lists fields and operators."
+    )
 
 
 class InvalidFileError(RefusedError):
@@ -233,4 +235,35 @@ class DatabasePrivilegesError(ConfigurationError):
     """The role that the product works under could see other accounts' rows."""
 
     code = "DATABASE_PRIVILEGES"
-    remedy = "Let ENROLLMENT_APP_DATABASE_URL name a login role that owns nothing and is no superuser."
+    remedy = (
+        "Let ENROLLMENT_APP_DATABASE_URL name a login role that owns nothing and is no superuser."
+    )
+
+
+class UsageError(ProductError):
+    """The command line cannot be understood."""
+
+    code = "USAGE"
+    remedy = "See: enrollment --help"
+    exit_code = 2
+
+
+class RunFailedError(ProductError):
+    """The run ended before the job was done."""
+
+    code = "RUN_FAILED"
+    remedy = "Go on with it: enrollment resume JOB"
+
+
+def error_from(document: dict[str, Any]) -> ProductError:
+    """Return the error that `as_dict` described, of the class that has its code."""
+    code = document["code"]
+    kind = next((known for known in _all_errors(ProductError) if known.code == code), ProductError)
+    return kind(
+        document["message"], remedy=document["remedy"], details=dict(document.get("details", {}))
+    )
+
+
+def _all_errors(kind: type[ProductError]) -> list[type[ProductError]]:
+    below = [found for child in kind.__subclasses__() for found in _all_errors(child)]
+    return [kind, *below]

@@ -6,11 +6,13 @@ anything that reads, writes or decides.
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any, Self
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from enrollment_pipeline.errors import Reason
 
 
 class Outcome(StrEnum):
@@ -96,3 +98,34 @@ class Workflow:
     reenrollment: ReenrollmentPolicy
     required_fields: tuple[str, ...]
     first_step: str
+
+    @classmethod
+    def from_config(cls, id_: UUID, name: str, status: str, config: dict[str, Any]) -> Self:
+        """Return the workflow that a row of `workflows` describes.
+
+        One without steps puts the contacts it takes at a step called "start".
+        """
+        settings = config.get("settings", {})
+        steps = config.get("steps", [])
+        return cls(
+            id=id_,
+            name=name,
+            status=WorkflowStatus(status),
+            reenrollment=ReenrollmentPolicy(
+                settings.get("reenrollment", ReenrollmentPolicy.NEVER_TWICE)
+            ),
+            required_fields=tuple(settings.get("required_fields", ())),
+            first_step=steps[0]["id"] if steps else "start",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EligibilityRule:
+    """One reason for which a contact must not be enrolled.
+
+    `fact` names a yes-or-no question about the contact that `storage/facts.py` can ask.
+    """
+
+    code: Reason
+    fact: str
+    sentence: str

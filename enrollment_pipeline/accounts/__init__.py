@@ -1,0 +1,1 @@
+"""Tenants: creating, finding and setting them up."""

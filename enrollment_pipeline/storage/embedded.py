@@ -7,6 +7,7 @@ The server is a daemon of its own: it survives the process that started it, is s
 processes that use the same folder, and stops only by `stop_server`.
 """
 
+import atexit
 import contextlib
 import time
 import warnings
@@ -76,6 +77,8 @@ def stop_server(folder: Path) -> bool:
         return False
     server = _library().get_server(folder, cleanup_mode=None)
     server.stop()
+    # At exit the library would look for the server once more, and complain.
+    atexit.unregister(server._cleanup)
     _library().PostgresServer._instances.pop(server.pgdata, None)
     return True
 

@@ -1,0 +1,1 @@
+"""Workflows: the automations that contacts are enrolled into."""

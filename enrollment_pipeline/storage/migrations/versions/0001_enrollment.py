@@ -7,21 +7,29 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-FUNCTIONS = """
--- A version 7 UUID (RFC 9562): 48 bits of milliseconds, then random bits.
+# A version 7 UUID (RFC 9562): 48 bits of milliseconds, then random bits. Postgres has its own from
+# version 18 on, which is several times faster and keeps the order within a millisecond.
+NATIVE_UUID = """
+create function enrollment.uuidv7() returns uuid language sql volatile parallel safe as $$
+  select pg_catalog.uuidv7()
+$$
+"""
+OWN_UUID = """
 create function enrollment.uuidv7() returns uuid language sql volatile parallel safe as $$
   select encode(
     set_bit(set_bit(overlay(
       uuid_send(gen_random_uuid())
       placing substring(int8send((extract(epoch from clock_timestamp()) * 1000)::bigint) from 3)
       from 1 for 6), 52, 1), 53, 1), 'hex')::uuid
-$$;
+$$
+"""
 
--- The account that the current transaction works for; null when none is set, and then no row of
--- any table is visible.
+# The account that the current transaction works for; null when none is set, and then no row of
+# any table is visible.
+CURRENT_ACCOUNT = """
 create function enrollment.current_account() returns uuid language sql stable parallel safe as $$
   select nullif(current_setting('app.account_id', true), '')::uuid
-$$;
+$$
 """
 
 TABLES = """
@@ -309,7 +317,9 @@ FUNCTION_NAMES = (
 
 def upgrade() -> None:
     """Create everything of the first version."""
-    for script in (FUNCTIONS, TABLES, VIEWS, CROSSING):
+    server = op.get_bind().dialect.server_version_info or ()
+    uuid = NATIVE_UUID if server >= (18,) else OWN_UUID
+    for script in (uuid, CURRENT_ACCOUNT, TABLES, VIEWS, CROSSING):
         op.execute(script)
     for table, column in (("accounts", "id"), *((name, "account_id") for name in SCOPED)):
         op.execute(f"alter table enrollment.{table} enable row level security")
@@ -319,6 +329,10 @@ def upgrade() -> None:
             f"using ({column} = (select enrollment.current_account()))"
         )
         op.execute(f"grant select, insert, update, delete on enrollment.{table} to enrollment_app")
+    if server >= (17,):
+        # Lets the app role refresh the statistics of what it has just filled.
+        for table in ("selected_contacts", "enrollment_batches"):
+            op.execute(f"grant maintain on enrollment.{table} to enrollment_app")
     op.execute("grant select on enrollment.contact_activity to enrollment_app")
     op.execute("grant select on enrollment.enrollment_outcomes to enrollment_app")
     for function in FUNCTION_NAMES:

@@ -1,0 +1,93 @@
+"""`enrollment accounts`: create, list and set up accounts."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from enrollment_pipeline.cli.output import facts, table
+from enrollment_pipeline.cli.session import session_of
+from enrollment_pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    from enrollment_pipeline.records import Account
+
+app = typer.Typer(
+    help="Create, list and set up accounts.\n\nExample: enrollment accounts create acme"
+)
+
+
+@app.command("create")
+def create(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Lower-case letters, digits, '-', '_' and '.'.")],
+) -> None:
+    """Create an account."""
+    from enrollment_pipeline.accounts import service
+
+    session = session_of(context)
+    account = service.create(session.database, name)
+    session.output.answer(_document(account), f"Account {account.name} created.")
+
+
+@app.command("list")
+def list_accounts(context: typer.Context) -> None:
+    """List all accounts."""
+    from enrollment_pipeline.accounts import service
+
+    session = session_of(context)
+    entries = service.list_accounts(session.database)
+    session.output.answer(
+        {
+            "accounts": [
+                {"account_id": entry.id, "name": entry.name, "created_at": entry.created_at}
+                for entry in entries
+            ],
+            "total": len(entries),
+        },
+        table(
+            "Name",
+            "Created",
+            "Id",
+            rows=[(entry.name, f"{entry.created_at:%Y-%m-%d}", entry.id) for entry in entries],
+        ),
+    )
+
+
+@app.command("settings")
+def settings(
+    context: typer.Context,
+    changes: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME=VALUE]...", help="What to change; nothing shows all."),
+    ] = None,
+) -> None:
+    """Show or change the settings of the account that --account names."""
+    from enrollment_pipeline.accounts import service
+
+    session = session_of(context)
+    pairs = _pairs(changes or [])
+    account = session.account
+    if pairs:
+        account = service.change_settings(session.database, account, pairs)
+    session.output.answer(_document(account), facts(account.settings.model_dump()))
+
+
+def _pairs(changes: list[str]) -> dict[str, str]:
+    pairs = {}
+    for change in changes:
+        name, equals, value = change.partition("=")
+        if not equals:
+            raise UsageError(
+                f"{change!r} is not of the form NAME=VALUE.",
+                remedy="For example: enrollment --account acme accounts settings max_lanes=3",
+            )
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def _document(account: "Account") -> dict[str, Any]:
+    return {
+        "account_id": account.id,
+        "name": account.name,
+        "settings": account.settings.model_dump(),
+    }

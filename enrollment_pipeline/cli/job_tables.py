@@ -1,0 +1,110 @@
+"""How a job looks in a terminal."""
+
+from typing import TYPE_CHECKING, Any
+
+from enrollment_pipeline.cli.output import facts, table
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+def job_summary(document: dict[str, Any]) -> "list[RenderableType]":
+    """Return a job's state, its outcomes with the reasons, and its files."""
+    progress = document["progress"]
+    shown: list[RenderableType] = [
+        facts(
+            {
+                "job": document["job_id"],
+                "status": document["status"],
+                "workflow": document["workflow_name"],
+                "progress": f"{progress['percent']} % of {progress['total']:,} contacts, "
+                f"{document['total_batches']:,} batches",
+                "duration": _duration(document),
+            }
+        ),
+        _outcomes(document),
+    ]
+    if document["reasons"]:
+        shown.append(_reasons(document))
+    if document["files"]:
+        shown.append(facts(document["files"]))
+    if document["attention"]:
+        shown.append(document["attention"])
+    if document["error"]:
+        shown.append("{code}: {message} Remedy: {remedy}".format(**document["error"]))
+    return shown
+
+
+def preview_summary(document: dict[str, Any]) -> "list[RenderableType]":
+    """Return what a dry run found."""
+    shown: list[RenderableType] = [
+        facts(
+            {
+                "workflow": document["workflow_name"],
+                "contacts": f"{document['total_contacts']:,} in {document['total_batches']:,} "
+                "batches",
+                "estimate": f"{document['estimated_seconds']} s",
+            }
+        ),
+        _outcomes(document),
+    ]
+    if document["reasons"]:
+        shown.append(_reasons(document))
+    samples = [
+        (outcome, row["line"], row["identifier"], row["message"])
+        for outcome, rows in document["samples"].items()
+        if outcome != "enrolled"
+        for row in rows[:3]
+    ]
+    if samples:
+        shown.append(table("For example", "Line", "Identifier", "Why", rows=samples))
+    shown.append("This was a dry run; nothing was changed.")
+    return shown
+
+
+def jobs_table(found: dict[str, Any]) -> "RenderableType":
+    """Return a page of jobs, one a line."""
+    rows = [
+        (
+            job["job_id"],
+            job["status"],
+            job["workflow_name"],
+            f"{job['outcomes']['enrolled']:,}",
+            f"{job['outcomes']['failed']:,}",
+            f"{job['input_rows']:,}",
+            f"{job['progress']['percent']} %",
+            job["created_at"][:19].replace("T", " "),
+        )
+        for job in found["jobs"]
+    ]
+    columns = ("Job", "Status", "Workflow", "Enrolled", "Failed", "Rows", "Done", "Created (UTC)")
+    return table(*columns, rows=rows)
+
+
+def _outcomes(document: dict[str, Any]) -> "RenderableType":
+    rows = [
+        (outcome.replace("_", " "), f"{number:,}")
+        for outcome, number in document["outcomes"].items()
+        if number
+    ]
+    rows.append(("all input rows", f"{document['input_rows']:,}"))
+    return table("Outcome", "Rows", rows=rows)
+
+
+def _reasons(document: dict[str, Any]) -> "RenderableType":
+    from enrollment_pipeline.errors import Reason
+
+    rows = [
+        (code, f"{number:,}", Reason(code).sentence) for code, number in document["reasons"].items()
+    ]
+    return table("Why not", "Rows", "Meaning", rows=rows)
+
+
+def _duration(document: dict[str, Any]) -> str | None:
+    from datetime import datetime
+
+    if not document["started_at"] or not document["completed_at"]:
+        return None
+    begun = datetime.fromisoformat(document["started_at"])
+    seconds = (datetime.fromisoformat(document["completed_at"]) - begun).total_seconds()
+    return f"{seconds:.1f} s, {document['progress']['rate']:,} contacts/s"

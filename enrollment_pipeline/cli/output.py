@@ -1,0 +1,97 @@
+"""How a command answers: a table for a person, or one JSON document for a program.
+
+Belongs here: everything that writes to standard output and standard error. Standard output carries
+the answer and nothing else; notes, progress and refusals for a person go to standard error.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import typer
+
+from enrollment_pipeline.errors import ProductError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+# A pipe has no width; whoever reads one wants ids and paths whole.
+_WIDTH_OF_A_PIPE = 240
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where a command's answer goes, and in which of the two shapes."""
+
+    as_json: bool = False
+
+    def answer(self, document: Mapping[str, Any], *human: "RenderableType") -> None:
+        """Write the one answer of the command: the document, or what a person reads instead."""
+        if self.as_json:
+            typer.echo(json.dumps(document, default=_plain))
+            return
+        from rich.console import Console
+
+        console = Console(
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+            width=None if sys.stdout.isatty() else _WIDTH_OF_A_PIPE,
+        )
+        for part in human:
+            console.print(part)
+
+    def note(self, text: str) -> None:
+        """Tell a person something that is not the answer."""
+        typer.echo(text, err=True)
+
+    def refuse(self, error: ProductError) -> None:
+        """Write why there is no answer: one paragraph, or the document `{"error": {...}}`."""
+        if self.as_json:
+            typer.echo(json.dumps({"error": error.as_dict()}, default=_plain))
+        else:
+            paragraph = f"{error.code}: {error.message} Remedy: {error.advice}"
+            typer.echo(" ".join(paragraph.split()), err=True)
+
+
+def table(*columns: str, rows: Iterable[Sequence[object]]) -> "Table":
+    """Return a table for `answer`; None becomes an empty cell."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(*columns, box=SIMPLE_HEAD, pad_edge=False)
+    for row in rows:
+        made.add_row(*(Text(_printable(cell)) for cell in row))
+    return made
+
+
+def facts(values: Mapping[str, object]) -> "Table":
+    """Return a table of names and values, one a line, for `answer`."""
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table.grid(padding=(0, 2))
+    for name, value in values.items():
+        made.add_row(Text(name, style="bold"), Text(_printable(value)))
+    return made
+
+
+def _printable(value: object) -> str:
+    # A contact's name is foreign text; an escape sequence in it must not reach the terminal.
+    text = "" if value is None else str(value)
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, UUID | PurePath):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no place in an answer")

@@ -1,0 +1,191 @@
+"""How a request becomes a run: the launchpad form, and the queue that starts due jobs."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, Union
+
+import dagster as dg
+from pydantic import Field
+
+from enrollment_pipeline.accounts import service as accounts
+from enrollment_pipeline.defs.enrollment.partitions import ENROLLMENT_JOBS
+from enrollment_pipeline.defs.product import Product, explained
+from enrollment_pipeline.enrollment import service
+from enrollment_pipeline.enrollment.request import parse_request
+from enrollment_pipeline.errors import PathNotAllowedError
+
+JOB_NAME = "bulk_enrollment"
+JOB_TAGS = {
+    # The default goes on with the steps that had begun and loses lanes that had not.
+    "dagster/retry_strategy": "FROM_ASSET_FAILURE",
+}
+
+bulk_enrollment = dg.define_asset_job(
+    JOB_NAME,
+    selection=dg.AssetSelection.assets(
+        "contact_selection",
+        "contact_eligibility",
+        "enrollment_batches",
+        "enrollments",
+        "enrollment_report",
+    ),
+    partitions_def=ENROLLMENT_JOBS,
+    executor_def=dg.in_process_executor,
+    tags=JOB_TAGS,
+    description="Runs one enrollment job, which the partition names. Running it again goes on "
+    "with what is left.",
+)
+
+
+class ContactIds(dg.Config):
+    """Contacts by id."""
+
+    kind: Literal["ids"] = "ids"
+    contact_ids: list[str] = Field(description="Contact ids (UUIDs).")
+
+
+class ContactFilter(dg.Config):
+    """All contacts that match a condition tree."""
+
+    kind: Literal["filter"] = "filter"
+    filter: dict[str, Any] = Field(
+        description='Condition tree, e.g. {"conditions": [{"field": "tags", '
+        '"operator": "contains", "value": "lead"}]}.'
+    )
+
+
+class CsvFile(dg.Config):
+    """The contacts that the rows of a CSV file identify."""
+
+    kind: Literal["csv"] = "csv"
+    path: str = Field(description="CSV file, relative to the data folder.")
+    identifier_column: Literal["auto", "email", "contact_id"] = Field(
+        default="auto", description="What the rows are identified by; auto looks at the header."
+    )
+
+
+class SubmitEnrollment(dg.Config):
+    """The launchpad form."""
+
+    account: str = Field(default="demo", description="Account that owns contacts and workflow.")
+    workflow: str = Field(description="Name or id of an active workflow.")
+    selection: Union[ContactIds, ContactFilter, CsvFile] = Field(  # noqa: UP007
+        discriminator="kind", description="Which contacts: exactly one of ids, filter, csv."
+    )
+    batch_size: int = Field(default=100, description="Contacts in a batch, 10 to 500.")
+    lanes: int = Field(default=0, description="Workers on this job, 1 to 5; 0 chooses by size.")
+    add_tags: list[str] = Field(default=[], description="Tags every enrolled contact gets.")
+    include_unsubscribed: bool = Field(
+        default=False, description="On: unsubscribed contacts are enrolled too."
+    )
+    scheduled_at: str = Field(default="", description="ISO time to start at; empty starts at once.")
+    request_id: str = Field(
+        default="", description="Submitting the same id again does not create a second job."
+    )
+    requested_by: str = Field(default="dagster", description="Who asks, for the record.")
+
+
+@dg.op(
+    out=dg.Out(dg.Nothing),
+    description="Creates an enrollment job; the queue sensor starts its run.",
+)
+def create_enrollment_job(
+    context: dg.OpExecutionContext, config: SubmitEnrollment, product: Product
+) -> None:
+    """Submit the form as a request; the job's id is in the output's metadata."""
+    with explained(), product.database() as database:
+        account = accounts.find(database, config.account)
+        request = parse_request(request_document(config, product.settings().data))
+        job_id, created = service.submit(database, account, request, source="launchpad")
+    word = "created" if created else "exists already under this request id"
+    context.log.info(f"Enrollment job {job_id} {word}.")
+    context.add_output_metadata(
+        {"job_id": str(job_id), "account": config.account, "created": created}
+    )
+
+
+@dg.job(
+    description="The form to enroll contacts: opens a job, which the queue then starts.",
+    executor_def=dg.in_process_executor,
+)
+def submit_enrollment() -> None:
+    """One op: create the job."""
+    create_enrollment_job()
+
+
+def request_document(config: SubmitEnrollment, data: Path) -> Mapping[str, Any]:
+    """Return the form's fields as a request.
+
+    Raises:
+        PathNotAllowedError: the CSV file is not below the data folder.
+    """
+    selection: dict[str, Any]
+    match config.selection:
+        case ContactIds(contact_ids=contact_ids):
+            selection = {"type": "manual", "contact_ids": contact_ids}
+        case ContactFilter(filter=document):
+            selection = {"type": "filter", "filter": document}
+        case CsvFile(path=path, identifier_column=column):
+            selection = {
+                "type": "csv",
+                "path": confined(data, path),
+                "identifier_column": column,
+            }
+    return {
+        "workflow": config.workflow,
+        "selection": selection,
+        "options": {
+            "batch_size": config.batch_size,
+            "lanes": config.lanes or None,
+            "add_tags": config.add_tags,
+            "skip_unsubscribed": not config.include_unsubscribed,
+        },
+        "scheduled_at": datetime.fromisoformat(config.scheduled_at)
+        if config.scheduled_at
+        else None,
+        "request_id": config.request_id or None,
+        "requested_by": config.requested_by,
+    }
+
+
+def confined(folder: Path, name: str) -> Path:
+    """Return the file below `folder`, links resolved.
+
+    Raises:
+        PathNotAllowedError: it lies outside.
+    """
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise PathNotAllowedError(f"{name!r} lies outside of the data folder {folder}.")
+    return path
+
+
+@dg.sensor(
+    job=bulk_enrollment,
+    name="enrollment_queue",
+    minimum_interval_seconds=5,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Starts a run for every submitted job that is due.",
+)
+def enrollment_queue(context: dg.SensorEvaluationContext, product: Product) -> dg.SensorResult:
+    """Ask for a run per due job.
+
+    The run key holds the job and its attempt, so a job that is still waiting for its run at the
+    next tick does not get a second one.
+    """
+    with explained(), product.database() as database:
+        due = service.due_jobs(database)
+    keys = [str(job.job_id) for job in due]
+    requests = [
+        dg.RunRequest(
+            run_key=f"{job.job_id}:{job.attempt}",
+            partition_key=str(job.job_id),
+            tags={"enrollment/account": job.account_name, "enrollment/job": str(job.job_id)},
+        )
+        for job in due
+    ]
+    return dg.SensorResult(
+        run_requests=requests,
+        dynamic_partitions_requests=[ENROLLMENT_JOBS.build_add_request(keys)] if keys else [],
+    )

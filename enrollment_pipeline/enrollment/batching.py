@@ -1,0 +1,27 @@
+"""How a job is cut: how many batches, how many lanes, how many batches in one transaction.
+
+Pure arithmetic; the statement that writes the batches is in the store.
+"""
+
+# Measured with 1,000,000 contacts in batches of 100: 17,000-29,000 contacts/s with one batch a
+# transaction, 35,000-42,000 with ten, 48,000-52,000 with fifty; a transaction of 5,000 contacts
+# takes about 100 ms, which is what a cancellation waits for.
+CONTACTS_PER_TRANSACTION = 5_000
+# Below this a second lane costs more (about 0.07 s a step) than it saves.
+CONTACTS_PER_LANE = 50_000
+
+
+def batch_count(contacts: int, batch_size: int) -> int:
+    """Return how many batches hold `contacts`, none for none."""
+    return -(-contacts // batch_size)
+
+
+def lane_count(contacts: int, *, requested: int | None, allowed: int) -> int:
+    """Return how many lanes work on a job: at least 1, at most `allowed`."""
+    wanted = requested if requested is not None else -(-contacts // CONTACTS_PER_LANE)
+    return max(1, min(wanted, allowed))
+
+
+def claim_size(batch_size: int) -> int:
+    """Return how many batches a lane claims in one transaction."""
+    return max(1, CONTACTS_PER_TRANSACTION // batch_size)

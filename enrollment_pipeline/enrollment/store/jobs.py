@@ -1,0 +1,303 @@
+"""Rows of `enrollment_jobs`: submitted, moved from state to state, counted, listed.
+
+Every function works in the caller's transaction, which has its account set.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, cast, delete, func, insert, or_, select, text, update
+from sqlalchemy import Text as TextType
+
+from enrollment_pipeline.enrollment.states import JobStatus
+from enrollment_pipeline.errors import JobNotFoundError, WorkflowNotFoundError
+from enrollment_pipeline.records import (
+    Account,
+    AccountSettings,
+    Outcome,
+    Workflow,
+    WorkflowStatus,
+)
+from enrollment_pipeline.storage.schema import (
+    accounts,
+    enrollment_jobs,
+    job_inputs,
+    workflows,
+)
+
+# Every committed change of a job is announced here; the payload is the job's id.
+CHANNEL = "enrollment_progress"
+_COUNTED = tuple(outcome for outcome in Outcome if outcome is not Outcome.UNPROCESSED)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One row of `enrollment_jobs`, with its workflow as it is now."""
+
+    id: UUID
+    account_id: UUID
+    workflow: Workflow
+    request: dict[str, Any]
+    selection_type: str
+    source: str
+    requested_by: str
+    status: JobStatus
+    attempt: int
+    input_rows: int
+    total_contacts: int
+    total_batches: int
+    current_batch: int
+    counts: dict[Outcome, int]
+    exclusions: dict[str, int]
+    error: dict[str, Any] | None
+    report: dict[str, Any] | None
+    scheduled_at: datetime | None
+    created_at: datetime
+    started_at: datetime | None
+    selected_at: datetime | None
+    validated_at: datetime | None
+    batched_at: datetime | None
+    completed_at: datetime | None
+    heartbeat_at: datetime | None
+
+    @property
+    def outcomes(self) -> dict[Outcome, int]:
+        """All nine outcomes; they add up to `input_rows`."""
+        rest = self.input_rows - sum(self.counts.values())
+        return {**self.counts, Outcome.UNPROCESSED: rest}
+
+
+def account_of(connection: Connection, job_id: UUID) -> Account:
+    """Return the account a job belongs to; for callers that know nothing but the job.
+
+    Raises:
+        JobNotFoundError: there is no such job.
+    """
+    row = connection.execute(
+        text("select id, name, settings from enrollment.account_of_job(:job)"), {"job": job_id}
+    ).one_or_none()
+    if row is None:
+        raise JobNotFoundError(f"There is no job {job_id}.")
+    return Account(row.id, row.name, AccountSettings.model_validate(row.settings))
+
+
+@dataclass(frozen=True, slots=True)
+class DueJob:
+    """A job that the queue has to start."""
+
+    account_id: UUID
+    account_name: str
+    job_id: UUID
+    attempt: int
+
+
+def due(connection: Connection) -> list[DueJob]:
+    """Return the jobs of all accounts that wait for a run, oldest first."""
+    rows = connection.execute(text("select * from enrollment.due_jobs()"))
+    return [DueJob(row.account_id, row.account_name, row.job_id, row.attempt) for row in rows]
+
+
+def find_workflow(connection: Connection, reference: str) -> Workflow:
+    """Return the workflow with this name (in any case) or id.
+
+    Raises:
+        WorkflowNotFoundError: the account has none.
+    """
+    statement = select(workflows).where(
+        or_(
+            func.lower(workflows.c.name) == func.lower(reference),
+            cast(workflows.c.id, TextType) == reference.lower(),
+        )
+    )
+    row = connection.execute(statement).first()
+    if row is None:
+        raise WorkflowNotFoundError(f"There is no workflow {reference!r} in this account.")
+    return _workflow(row)
+
+
+def lock_account(connection: Connection, account_id: UUID) -> None:
+    """Let one submission at a time of this account pass, so that its limits hold."""
+    # Key share: rows that refer to the account may be written meanwhile.
+    connection.execute(
+        select(accounts.c.id).where(accounts.c.id == account_id).with_for_update(key_share=True)
+    )
+
+
+def count_open(connection: Connection) -> int:
+    """Return how many jobs of the account are not closed."""
+    return connection.execute(
+        select(func.count()).where(enrollment_jobs.c.completed_at.is_(None))
+    ).scalar_one()
+
+
+def add(connection: Connection, values: dict[str, Any]) -> UUID:
+    """Insert a job and return its id."""
+    statement = insert(enrollment_jobs).values(values).returning(enrollment_jobs.c.id)
+    return connection.execute(statement).scalar_one()
+
+
+def with_request_id(connection: Connection, request_id: str) -> UUID | None:
+    """Return the job that was submitted under this request id."""
+    return connection.execute(
+        select(enrollment_jobs.c.id).where(enrollment_jobs.c.request_id == request_id)
+    ).scalar_one_or_none()
+
+
+def add_input(
+    connection: Connection, account_id: UUID, job_id: UUID, chunks: Iterable[bytes]
+) -> None:
+    """Keep the file of a csv selection, piece by piece."""
+    for number, content in enumerate(chunks):
+        connection.execute(
+            insert(job_inputs).values(
+                account_id=account_id, job_id=job_id, chunk=number, content=content
+            )
+        )
+
+
+def read_input(connection: Connection, job_id: UUID) -> Iterator[bytes]:
+    """Yield the file of a csv selection, piece by piece."""
+    number = 0
+    while True:
+        content = connection.execute(
+            select(job_inputs.c.content)
+            .where(job_inputs.c.job_id == job_id)
+            .where(job_inputs.c.chunk == number)
+        ).scalar_one_or_none()
+        if content is None:
+            return
+        yield content
+        number += 1
+
+
+def drop_input(connection: Connection, job_id: UUID) -> None:
+    """Forget the file of a csv selection."""
+    connection.execute(delete(job_inputs).where(job_inputs.c.job_id == job_id))
+
+
+def load(connection: Connection, job_id: UUID, *, lock: bool = False) -> Job:
+    """Return a job; with `lock`, nobody else moves it until the transaction ends.
+
+    Raises:
+        JobNotFoundError: the account has no such job.
+    """
+    statement = _SELECT_JOB.where(enrollment_jobs.c.id == job_id)
+    if lock:
+        statement = statement.with_for_update(of=enrollment_jobs)
+    row = connection.execute(statement).one_or_none()
+    if row is None:
+        raise JobNotFoundError(f"There is no job {job_id} in this account.")
+    return _job(row)
+
+
+def state(connection: Connection, job_id: UUID) -> tuple[JobStatus, WorkflowStatus]:
+    """Return only the state of a job and of its workflow, which a lane asks for at each claim."""
+    row = connection.execute(
+        select(enrollment_jobs.c.status, workflows.c.status.label("workflow"))
+        .join(workflows, workflows.c.id == enrollment_jobs.c.workflow_id)
+        .where(enrollment_jobs.c.id == job_id)
+    ).one()
+    return JobStatus(row.status), WorkflowStatus(row.workflow)
+
+
+def change(connection: Connection, job_id: UUID, **values: Any) -> None:
+    """Set columns of a job and tell the listeners."""
+    connection.execute(
+        update(enrollment_jobs).where(enrollment_jobs.c.id == job_id).values(**values)
+    )
+    announce(connection, job_id)
+
+
+def add_counts(
+    connection: Connection, job_id: UUID, counts: dict[Outcome, int], *, current_batch: int
+) -> None:
+    """Add to the counters, show life, and tell the listeners, with the work itself."""
+    column = enrollment_jobs.c
+    connection.execute(
+        update(enrollment_jobs)
+        .where(column.id == job_id)
+        .values(
+            **{str(outcome): column[outcome] + number for outcome, number in counts.items()},
+            current_batch=func.greatest(column.current_batch, current_batch),
+            heartbeat_at=func.clock_timestamp(),
+        )
+    )
+    announce(connection, job_id)
+
+
+def announce(connection: Connection, job_id: UUID) -> None:
+    """Notify the listeners of this job when the transaction commits."""
+    connection.execute(
+        text("select pg_notify(:channel, :job)"), {"channel": CHANNEL, "job": str(job_id)}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs to list; every field that is None lets all pass."""
+
+    status: JobStatus | None = None
+    workflow_id: UUID | None = None
+    source: str | None = None
+
+
+def page(
+    connection: Connection, wanted: JobFilter, *, limit: int, offset: int
+) -> tuple[list[Job], int]:
+    """Return one page of jobs, newest first, and how many there are in all."""
+    column = enrollment_jobs.c
+    conditions = [
+        condition
+        for value, condition in (
+            (wanted.status, column.status == wanted.status),
+            (wanted.workflow_id, column.workflow_id == wanted.workflow_id),
+            (wanted.source, column.source == wanted.source),
+        )
+        if value is not None
+    ]
+    total = connection.execute(
+        select(func.count()).select_from(enrollment_jobs).where(*conditions)
+    ).scalar_one()
+    statement = (
+        _SELECT_JOB.where(*conditions)
+        .order_by(column.created_at.desc(), column.id.desc())
+        .limit(limit)
+        .offset(offset)
+    )
+    return [_job(row) for row in connection.execute(statement)], total
+
+
+_SELECT_JOB = select(
+    enrollment_jobs,
+    workflows.c.name.label("name"),
+    workflows.c.status.label("workflow_status"),
+    workflows.c.config.label("config"),
+).join(workflows, workflows.c.id == enrollment_jobs.c.workflow_id)
+
+
+def _workflow(row: Row[Any]) -> Workflow:
+    fields = row._mapping
+    return Workflow.from_config(
+        fields.get("workflow_id", fields["id"]),
+        fields["name"],
+        fields.get("workflow_status", fields["status"]),
+        fields["config"],
+    )
+
+
+def _job(row: Row[Any]) -> Job:
+    fields = row._mapping
+    plain = {
+        name: fields[name]
+        for name in Job.__dataclass_fields__
+        if name not in ("workflow", "status", "counts")
+    }
+    return Job(
+        workflow=_workflow(row),
+        status=JobStatus(fields["status"]),
+        counts={outcome: fields[outcome] for outcome in _COUNTED},
+        **plain,
+    )

@@ -1,0 +1,102 @@
+"""A job as other programs and people see it: its progress and its document.
+
+Belongs here: which fields there are and how they come from the job's row (spec "CLI contract").
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from enrollment_pipeline.enrollment.progress import (
+    RATE_WINDOW,
+    Progress,
+    abandoned,
+    eta_of,
+    percent_of,
+    rate_of,
+)
+from enrollment_pipeline.enrollment.report import duration_of
+from enrollment_pipeline.enrollment.states import JobStatus
+from enrollment_pipeline.enrollment.store import batches
+from enrollment_pipeline.enrollment.store.jobs import Job
+from enrollment_pipeline.records import Outcome
+
+
+def progress_of(connection: Connection, job: Job, *, now: datetime) -> Progress:
+    """Return how far a job is."""
+    counted = job.counts
+    skipped = counted[Outcome.SKIPPED] + counted[Outcome.ALREADY_ENROLLED]
+    success, failed = counted[Outcome.ENROLLED], counted[Outcome.FAILED]
+    processed = success + failed + skipped + counted[Outcome.CANCELLED]
+    if job.completed_at is None:
+        recent = batches.recently_processed(connection, job.id, now - RATE_WINDOW)
+        rate = rate_of(recent, job.batched_at, now)
+        eta = eta_of(job.total_contacts - processed, rate) if job.selected_at else None
+    else:
+        seconds = duration_of(job, now)
+        rate, eta = (round(success / seconds, 2) if seconds else 0.0), 0
+    return Progress(
+        total=job.total_contacts,
+        processed=processed,
+        success=success,
+        failed=failed,
+        skipped=skipped,
+        current_batch=job.current_batch,
+        total_batches=job.total_batches,
+        percent=percent_of(processed, job.total_contacts) if job.selected_at else 0.0,
+        rate=rate,
+        eta_seconds=eta,
+        heartbeat=job.heartbeat_at,
+    )
+
+
+def describe_job(connection: Connection, job: Job, *, now: datetime) -> dict[str, Any]:
+    """Return everything about a job but its files, as plain JSON values."""
+    return {
+        "job_id": str(job.id),
+        "status": str(job.status),
+        "workflow_id": str(job.workflow.id),
+        "workflow_name": job.workflow.name,
+        "selection_type": job.selection_type,
+        "source": job.source,
+        "requested_by": job.requested_by,
+        "input_rows": job.input_rows,
+        "total_contacts": job.total_contacts,
+        "total_batches": job.total_batches,
+        "outcomes": {str(outcome): number for outcome, number in job.outcomes.items()},
+        "reasons": _reasons(connection, job),
+        "progress": progress_of(connection, job, now=now).as_dict(),
+        "files": {},
+        "error": job.error,
+        "attention": _attention(job, now),
+        "scheduled_at": _iso(job.scheduled_at),
+        "created_at": _iso(job.created_at),
+        "started_at": _iso(job.started_at),
+        "completed_at": _iso(job.completed_at),
+    }
+
+
+def _reasons(connection: Connection, job: Job) -> dict[str, int]:
+    if job.report is not None:
+        return dict(job.report["reasons"])
+    reasons = {
+        "DUPLICATE": job.counts[Outcome.DUPLICATE],
+        "UNMATCHED": job.counts[Outcome.UNMATCHED],
+        "REJECTED": job.counts[Outcome.REJECTED],
+        **job.exclusions,
+    }
+    for code, number in batches.failure_codes(connection, job.id).items():
+        reasons[code] = reasons.get(code, 0) + number
+    return {code: number for code, number in reasons.items() if number}
+
+
+def _attention(job: Job, now: datetime) -> str | None:
+    working = job.status in (JobStatus.VALIDATING, JobStatus.QUEUED, JobStatus.PROCESSING)
+    if working and abandoned(job.heartbeat_at, now):
+        return f"Nobody is working on this. Go on with: enrollment resume {job.id}"
+    return None
+
+
+def _iso(instant: datetime | None) -> str | None:
+    return instant.isoformat() if instant else None

@@ -1,0 +1,104 @@
+"""Making, finding, activating and pausing workflows, always within one account.
+
+Does not belong here: what a workflow's steps do, and who may be enrolled (`enrollment`).
+"""
+
+from uuid import UUID
+
+from enrollment_pipeline.errors import (
+    InvalidStateError,
+    WorkflowExistsError,
+    WorkflowNotFoundError,
+)
+from enrollment_pipeline.records import Account, Workflow, WorkflowStatus
+from enrollment_pipeline.storage.tenancy import Database
+from enrollment_pipeline.workflows import store
+from enrollment_pipeline.workflows.request import MOVES, WorkflowRequest
+
+
+def create(database: Database, account: Account, request: WorkflowRequest) -> Workflow:
+    """Create a workflow, as a draft or active at once.
+
+    Raises:
+        WorkflowExistsError: the account has a workflow of that name, in whatever letter case.
+    """
+    status = WorkflowStatus.ACTIVE if request.active else WorkflowStatus.DRAFT
+    with database.account(account.id) as connection:
+        made = store.add(connection, account.id, request.name, status, request.config)
+    if made is None:
+        raise WorkflowExistsError(f"The account has a workflow {request.name!r} already.")
+    return made
+
+
+def find(database: Database, account: Account, reference: str) -> Workflow:
+    """Return the account's workflow of that id or name; the name in any letter case.
+
+    Raises:
+        WorkflowNotFoundError: the account has none.
+    """
+    workflow_id = _as_id(reference)
+    with database.account(account.id) as connection:
+        if workflow_id is not None:
+            found = store.with_id(connection, workflow_id)
+        else:
+            found = store.named(connection, reference.strip())
+    if found is None:
+        raise WorkflowNotFoundError(f"There is no workflow {reference!r} in this account.")
+    return found
+
+
+def list_workflows(database: Database, account: Account) -> list[Workflow]:
+    """Return the account's workflows, by name."""
+    with database.account(account.id) as connection:
+        return store.every(connection)
+
+
+def activate(database: Database, account: Account, reference: str) -> Workflow:
+    """Let the workflow take enrollments; one that does already stays as it is.
+
+    Raises:
+        WorkflowNotFoundError: the account has no such workflow.
+        InvalidStateError: it is archived.
+    """
+    return _move(database, account, reference, WorkflowStatus.ACTIVE)
+
+
+def pause(database: Database, account: Account, reference: str) -> Workflow:
+    """Let the workflow take no enrollments for a while; a paused one stays as it is.
+
+    Raises:
+        WorkflowNotFoundError: the account has no such workflow.
+        InvalidStateError: it is a draft or archived.
+    """
+    return _move(database, account, reference, WorkflowStatus.PAUSED)
+
+
+def _move(database: Database, account: Account, reference: str, wanted: WorkflowStatus) -> Workflow:
+    workflow_id = find(database, account, reference).id
+    with database.account(account.id) as connection:
+        present = store.with_id(connection, workflow_id, lock=True)
+        if present is None:
+            raise WorkflowNotFoundError(f"There is no workflow {reference!r} in this account.")
+        if present.status is wanted:
+            return present
+        if wanted not in MOVES[present.status]:
+            raise InvalidStateError(
+                f"The workflow {present.name!r} is {present.status}; it cannot become {wanted}.",
+                remedy=_advice(present.status),
+            )
+        store.set_status(connection, workflow_id, wanted)
+    return find(database, account, str(workflow_id))
+
+
+def _advice(status: WorkflowStatus) -> str:
+    possible = ", ".join(sorted(MOVES[status]))
+    if not possible:
+        return f"Create a new workflow: one that is {status} stays so."
+    return f"A workflow that is {status} can become: {possible}."
+
+
+def _as_id(reference: str) -> UUID | None:
+    try:
+        return UUID(reference.strip())
+    except ValueError:
+        return None

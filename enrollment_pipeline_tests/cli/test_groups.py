@@ -1,0 +1,109 @@
+"""`accounts`, `workflows`, `contacts` and `database`: the documents they answer with."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+from enrollment_pipeline.records import Account
+from enrollment_pipeline.storage.engine import HEAD
+from enrollment_pipeline.storage.tenancy import Database
+
+Enroll = Callable[..., Any]
+
+
+def test_an_account_is_created_listed_and_set_up(enroll: Enroll, database: Database) -> None:
+    name = f"a-{uuid4().hex}"
+
+    created = enroll("accounts", "create", name, "--json").json
+    assert created["name"] == name
+    account_id = str(UUID(created["account_id"]))
+
+    listed = enroll("accounts", "list", "--json").json
+    assert listed["total"] == len(listed["accounts"])
+    assert (name, account_id) in [(one["name"], one["account_id"]) for one in listed["accounts"]]
+
+    changed = enroll("--account", name, "--json", "accounts", "settings", "max_lanes = 2").json
+    assert changed["settings"]["max_lanes"] == 2
+    assert enroll("--account", name, "accounts", "settings", "--json").json == changed
+
+
+def test_accounts_are_told_to_people_too(enroll: Enroll, database: Database) -> None:
+    name = f"a-{uuid4().hex}"
+
+    assert enroll("accounts", "create", name).out == f"Account {name} created.\n"
+    assert name in enroll("accounts", "list").out
+    assert "max_lanes" in enroll("accounts", "settings", "--account", name).out
+    assert enroll("accounts", "create", name).code == 3
+
+
+def test_a_workflow_is_created_activated_and_paused(enroll: Enroll, account: Account) -> None:
+    def workflows(*arguments: str) -> Any:
+        return enroll("--json", "--account", account.name, "workflows", *arguments).json
+
+    created = workflows("create", "Welcome", "--reenrollment", "always", "--require", "phone")
+    assert created == {
+        "workflow_id": str(UUID(created["workflow_id"])),
+        "name": "Welcome",
+        "status": "draft",
+        "reenrollment": "always",
+        "required_fields": ["phone"],
+    }
+    assert workflows("activate", "welcome") == {**created, "status": "active"}
+    assert workflows("pause", created["workflow_id"]) == {**created, "status": "paused"}
+    assert workflows("list") == {"workflows": [{**created, "status": "paused"}], "total": 1}
+    assert workflows("create", "Now", "--active")["status"] == "active"
+    assert workflows("create", "Bad", "--require", "fax")["error"]["code"] == "INVALID_REQUEST"
+
+
+def test_workflows_are_told_to_people_too(enroll: Enroll, account: Account) -> None:
+    def workflows(*arguments: str) -> str:
+        return str(enroll("--account", account.name, "workflows", *arguments).out)
+
+    assert "Workflow Welcome created; it is active." in workflows("create", "Welcome", "--active")
+    assert workflows("pause", "Welcome") == "Workflow Welcome is paused.\n"
+    assert workflows("activate", "Welcome") == "Workflow Welcome is active.\n"
+    assert "never_twice" in workflows("list")
+
+
+def test_contacts_are_imported_with_a_file_of_the_rejected_rows(
+    enroll: Enroll, account: Account, tmp_path: Path, home: Path
+) -> None:
+    file = tmp_path / "leads.csv"
+    file.write_text("email,name\nann@example.com,Ann\nbob@example.com,Bob\nnobody,No\n")
+
+    answer = enroll("--json", "--account", account.name, "contacts", "import", file).json
+
+    path = Path(answer.pop("files")["rejected"])
+    assert answer == {
+        "rows": 3,
+        "created": 2,
+        "updated": 0,
+        "unchanged": 0,
+        "duplicate": 0,
+        "rejected": 1,
+    }
+    assert path.parent == home / "reports" / "imports"
+    assert "nobody" in path.read_text()
+
+    told = enroll("--account", account.name, "contacts", "import", file)
+    assert told.out.split() == [
+        *("rows", "3", "created", "0", "updated", "0"),
+        *("unchanged", "2", "duplicate", "0", "rejected", "1"),
+    ]
+    assert str(home / "reports" / "imports") in told.err
+
+
+def test_a_file_that_is_not_there_is_refused(enroll: Enroll, account: Account) -> None:
+    answer = enroll("--json", "--account", account.name, "contacts", "import", "/none.csv")
+
+    assert answer.code == 3
+    assert answer.json["error"]["code"] == "INVALID_FILE"
+
+
+def test_the_database_tells_that_it_is_ready(enroll: Enroll, database: Database) -> None:
+    assert enroll("database", "upgrade", "--json").json == {"status": "ready", "version": HEAD}
+
+    status = enroll("database", "status", "--json").json
+    assert (status["status"], status["version"], status["embedded"]) == ("ready", HEAD, True)
+    assert status["url"].startswith("postgresql+psycopg://enrollment_app@")
