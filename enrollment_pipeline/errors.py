@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 
 class Reason(StrEnum):
-    """Why a contact or an input row was not enrolled (spec "Eligibility", in order of the rules)."""
+    """Why a contact or an input row was not enrolled (spec "Eligibility")."""
 
     CONTACT_NOT_FOUND = "CONTACT_NOT_FOUND"
     CONTACT_BLOCKED = "CONTACT_BLOCKED"

@@ -1,10 +1,9 @@
 """Statements that import contacts: all rows at once, in a transaction of the account."""
 
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
-import psycopg
 from sqlalchemy import (
     Boolean,
     Column,
@@ -27,6 +26,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, Insert, distinct_on, insert
 
 from enrollment_pipeline.bulk_operations.contact_rows import ContactRow
 from enrollment_pipeline.records import ContactStatus
+from enrollment_pipeline.storage.copying import driver_cursor
 from enrollment_pipeline.storage.schema import contacts
 
 # COPY is refused on a table with row-level security, so the rows wait in one without.
@@ -67,8 +67,7 @@ _ALL_TAGS = literal_column(
 def receive(connection: Connection, rows: Iterable[ContactRow]) -> None:
     """Stream rows into the session's temporary table `incoming_contacts`."""
     _incoming.create(connection, checkfirst=False)
-    driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
-    with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
+    with driver_cursor(connection) as cursor, cursor.copy(_COPY) as copy:
         for row in rows:
             copy.write_row(row)
 

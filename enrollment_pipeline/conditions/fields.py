@@ -5,7 +5,7 @@ its own from it. What a field's value means belongs to `values`.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from rapidfuzz import fuzz, process
 
@@ -30,13 +30,14 @@ class Fields:
 
     `known` maps a dotted path to its kind; `containers` are the objects below which any path is
     allowed (`custom_fields`, or an event's `data`). `changes` allows the operators that compare
-    with the record as it was before. A kind of `JSON` is right for whatever is not a column.
+    with the record as it was before. `folded` names the fields whose letter case never counts. A
+    kind of `JSON` is right for whatever is not a column.
     """
 
     known: Mapping[str, FieldKind]
     containers: tuple[str, ...] = ()
     changes: bool = False
-    folded: frozenset[str] = field(default=frozenset({"email"}))
+    folded: frozenset[str] = frozenset({"email"})
 
     def find(self, name: str) -> Field | None:
         """Return the field of that name, or None if there is none; `refusal` then says why."""

@@ -111,7 +111,8 @@ class SqlTime(SqlText):
     """A date or instant column: read as text, compared as an instant."""
 
     def __init__(self, kept: ColumnElement[Any], pattern: str, instant: ColumnElement[Any]) -> None:
-        super().__init__(func.to_char(kept, pattern))
+        # `to_char` has no text for infinity.
+        super().__init__(func.coalesce(func.to_char(kept, pattern), ""))
         self._instant = instant
 
     def moment(self) -> ColumnElement[Any]:

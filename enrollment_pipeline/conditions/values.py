@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from enum import Enum
 from typing import Self
 from uuid import UUID
 
@@ -59,6 +58,11 @@ _FOLD = str.maketrans(
     FOLDED_FROM + "ABCDEFGHIJKLMNOPQRSTUVWXYZ", FOLDED_TO + "abcdefghijklmnopqrstuvwxyz"
 )
 
+# Named here because `isinstance(value, int | float)` builds the union at every call.
+_NUMBERS = (int, float, Decimal)
+_LISTS = (tuple, set, frozenset)
+_TIMES = (FieldKind.DATE, FieldKind.INSTANT)
+
 _numeric = re.compile(NUMERIC)
 _iso = re.compile(ISO)
 _uuid = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -74,7 +78,7 @@ def number_of(value: object) -> Decimal | None:
     """Return the exact number that a number or a numeric text stands for; `true` is none."""
     if isinstance(value, str):
         return Decimal(value) if _numeric.fullmatch(value) else None
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+    if isinstance(value, bool) or not isinstance(value, _NUMBERS):
         return None
     number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
     return number if number.is_finite() else None
@@ -115,34 +119,28 @@ def canonical(value: object, kind: FieldKind) -> object:
     Shapes: None, str, bool, int, float, Decimal, list, or mapping; anything else is an object that
     equals nothing. Dates, instants and UUIDs become texts.
     """
-    if isinstance(value, str | bool | int | float | Decimal) or value is None:
-        plain: object = value.value if isinstance(value, Enum) else value
-    elif isinstance(value, datetime):
-        plain = text_of_instant(value)
-    elif isinstance(value, date):
-        plain = value.isoformat()
-    elif isinstance(value, UUID):
-        plain = str(value)
-    else:
-        plain = list(value) if isinstance(value, tuple | set | frozenset) else value
-    if not isinstance(plain, str):
-        return plain
-    if kind is FieldKind.IDENTIFIER:
-        return plain.lower()
-    return _canonical_time(plain, kind) if kind in _TIMES else plain
-
-
-_TIMES = (FieldKind.DATE, FieldKind.INSTANT)
+    if isinstance(value, str):
+        if kind is FieldKind.IDENTIFIER:
+            return value.lower()
+        return _canonical_time(value, kind) if kind in _TIMES else value
+    if isinstance(value, _LISTS):
+        return list(value)
+    if isinstance(value, datetime):
+        return _shortest(text_of_instant(value), kind)
+    if isinstance(value, date):
+        text = value.isoformat()
+        return _canonical_time(text, kind) if kind is FieldKind.INSTANT else text
+    return str(value) if isinstance(value, UUID) else value
 
 
 def _canonical_time(text: str, kind: FieldKind) -> str:
     instant = instant_of(text)
-    if instant is None:
-        return text
-    whole = text_of_instant(instant)
-    if kind is FieldKind.DATE and whole.endswith("T00:00:00.000000Z"):
-        return whole[:10]
-    return whole
+    return text if instant is None else _shortest(text_of_instant(instant), kind)
+
+
+def _shortest(text: str, kind: FieldKind) -> str:
+    midnight = kind is FieldKind.DATE and text.endswith("T00:00:00.000000Z")
+    return text[:10] if midnight else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +214,7 @@ def same(left: object, right: object, *, folds: bool) -> bool:
 def _same_scalar(one: object, other: object, *, folds: bool) -> bool:
     if one is None or other is None:
         return one is other
-    if not isinstance(one, str | bool | int | float | Decimal):
+    if not isinstance(one, (str, *_NUMBERS)):
         return False
     return Wanted.of((one,), FieldKind.JSON, folds=folds).holds(other)
 

@@ -1,0 +1,1 @@
+"""All Dagster definitions, one folder per capability; decides nothing."""

@@ -34,5 +34,5 @@ class StopFlag:
         for name, handler in self._former.items():
             signal.signal(name, handler)
 
-    def _set(self, number: int, frame: FrameType | None) -> None:
+    def _set(self, _number: int, _frame: FrameType | None) -> None:
         self._event.set()

@@ -1,0 +1,1 @@
+"""Bulk enrollment, from a request to its report; knows nothing of Dagster."""

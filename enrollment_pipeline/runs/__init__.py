@@ -1,0 +1,1 @@
+"""The Dagster instance as seen from the product."""

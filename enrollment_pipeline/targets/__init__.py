@@ -1,0 +1,1 @@
+"""Where an enrollment lands, one module per target."""

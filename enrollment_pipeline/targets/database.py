@@ -64,7 +64,8 @@ _ADD_TAGS = text(
       from wanted w where w.id = c.id and w.missing <> '{}'
       returning c.id, w.missing
     )
-    insert into enrollment.contact_changes (account_id, contact_id, kind, details, source, source_id)
+    insert into enrollment.contact_changes
+      (account_id, contact_id, kind, details, source, source_id)
     select :account_id, id, 'tag_added', jsonb_build_object('tag', tag), :source, :source_id
     from tagged, unnest(missing) as tag
     """

@@ -165,7 +165,7 @@ def a_tree(random: Random, contacts: list[Contact], level: int = 1) -> dict[str,
 
 
 # The seed is what is drawn: generating the values themselves that way costs ten times the test.
-@settings(max_examples=80, deadline=None, database=None, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=50, deadline=None, database=None, phases=[Phase.explicit, Phase.generate])
 @given(random=st.randoms(use_true_random=True))
 def test_random_trees_have_the_same_answer_in_both_engines(
     filtered: Connection, random: Random

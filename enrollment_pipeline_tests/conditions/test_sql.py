@@ -145,3 +145,17 @@ def test_what_only_an_event_knows_is_refused(condition: dict[str, Any]) -> None:
     with pytest.raises(InvalidConditionError) as refusal:
         compile_filter(tree, CONTACTS, now=NOW)
     assert refusal.value.details["errors"][0]["path"] == "conditions[0]"
+
+
+def test_an_infinite_date_is_no_error(filtered: Connection) -> None:
+    contact = a_contact(birthday=NOW.date())
+    with filtered.begin() as transaction:
+        filtered.execute(insert(CONTACTS), [contact])
+        filtered.execute(text("update contacts_to_filter set birthday = 'infinity'"))
+        for condition in (
+            asking("birthday", "greater_than", "9999-12-31"),
+            asking("birthday", "not_contains", "-05-"),
+            asking("birthday", "not_equals", "2026-06-15"),
+        ):
+            assert contact["id"] in select_ids(filtered, parse(condition))
+        transaction.rollback()

@@ -1,0 +1,1 @@
+"""Bulk enrollment in Dagster: assets, lanes, checks, the form and the queue."""

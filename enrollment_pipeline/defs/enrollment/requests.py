@@ -1,6 +1,5 @@
 """How a request becomes a run: the launchpad form, and the queue that starts due jobs."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Union
@@ -16,6 +15,8 @@ from enrollment_pipeline.enrollment.request import parse_request
 from enrollment_pipeline.errors import PathNotAllowedError
 
 JOB_NAME = "bulk_enrollment"
+# The event log holds every step; the console of a run worker only what went wrong.
+CONSOLE = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}
 JOB_TAGS = {
     # The default goes on with the steps that had begun and loses lanes that had not.
     "dagster/retry_strategy": "FROM_ASSET_FAILURE",
@@ -30,8 +31,8 @@ bulk_enrollment = dg.define_asset_job(
         "enrollments",
         "enrollment_report",
     ),
-    partitions_def=ENROLLMENT_JOBS,
     executor_def=dg.in_process_executor,
+    config=CONSOLE,
     tags=JOB_TAGS,
     description="Runs one enrollment job, which the partition names. Running it again goes on "
     "with what is left.",
@@ -114,7 +115,7 @@ def submit_enrollment() -> None:
     create_enrollment_job()
 
 
-def request_document(config: SubmitEnrollment, data: Path) -> Mapping[str, Any]:
+def request_document(config: SubmitEnrollment, data: Path) -> dict[str, Any]:
     """Return the form's fields as a request.
 
     Raises:
@@ -168,7 +169,7 @@ def confined(folder: Path, name: str) -> Path:
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Starts a run for every submitted job that is due.",
 )
-def enrollment_queue(context: dg.SensorEvaluationContext, product: Product) -> dg.SensorResult:
+def enrollment_queue(product: Product) -> dg.SensorResult:
     """Ask for a run per due job.
 
     The run key holds the job and its attempt, so a job that is still waiting for its run at the

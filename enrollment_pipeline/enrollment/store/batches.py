@@ -149,7 +149,7 @@ def open_batches(connection: Connection, job_id: UUID) -> OpenBatches:
 
 def remaining(connection: Connection, job_id: UUID, number: int) -> int:
     """Return how many contacts of a batch have no outcome yet."""
-    return connection.execute(_REMAINING, {"job_id": job_id, "number": number}).scalar_one()
+    return int(connection.execute(_REMAINING, {"job_id": job_id, "number": number}).scalar_one())
 
 
 def fail_next(
@@ -188,12 +188,12 @@ def failure_codes(connection: Connection, job_id: UUID) -> dict[str, int]:
     """Return how many contacts failed or turned ineligible late, by code."""
     rows = connection.execute(
         text(
-            "select code, count(*) from enrollment.enrollment_failures "
+            "select code, count(*) as number from enrollment.enrollment_failures "
             "where job_id = :job_id group by code"
         ),
         {"job_id": job_id},
     )
-    return {code: number for code, number in rows.tuples()}
+    return {row.code: row.number for row in rows}
 
 
 _FAILURES_PAGE = text(

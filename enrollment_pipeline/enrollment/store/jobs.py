@@ -136,7 +136,7 @@ def count_open(connection: Connection) -> int:
 def add(connection: Connection, values: dict[str, Any]) -> UUID:
     """Insert a job and return its id."""
     statement = insert(enrollment_jobs).values(values).returning(enrollment_jobs.c.id)
-    return connection.execute(statement).scalar_one()
+    return UUID(str(connection.execute(statement).scalar_one()))
 
 
 def with_request_id(connection: Connection, request_id: str) -> UUID | None:

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from enrollment_pipeline.records import Outcome
+from enrollment_pipeline.storage.copying import driver_cursor
 
 # One pass over the view for all that is asked of it: its joins cost about 3 s for a million rows,
 # a scan of the result a tenth of that.
@@ -97,14 +98,12 @@ def collect(connection: Connection, job_id: UUID) -> OutcomeCounts:
 
 def as_csv(connection: Connection, outcomes: Sequence[Outcome]) -> Iterator[bytes]:
     """Yield the rows with one of these outcomes as CSV, in the order of the input."""
-    driver = connection.connection.driver_connection
-    assert driver is not None  # a checked-out connection has one
     statement = _WRITE.format(
         identifier=_SAFE.format("identifier"),
         message=_SAFE.format("message"),
         outcomes=", ".join(f"'{outcome}'" for outcome in outcomes),
     )
-    with driver.cursor() as cursor, cursor.copy(statement) as copy:
+    with driver_cursor(connection) as cursor, cursor.copy(statement) as copy:
         for block in copy:
             yield bytes(block)
 
@@ -127,9 +126,9 @@ def sample(connection: Connection, *, size: int) -> dict[str, list[dict[str, Any
 
 def count_enrolled_twice(connection: Connection, job_id: UUID) -> int:
     """Return how many contacts this job enrolled more than once."""
-    return connection.execute(_DOUBLED, {"job_id": job_id}).scalar_one()
+    return int(connection.execute(_DOUBLED, {"job_id": job_id}).scalar_one())
 
 
 def count_foreign(connection: Connection, job_id: UUID) -> int:
     """Return how many enrollments of this job name a contact that the account does not have."""
-    return connection.execute(_FOREIGN, {"job_id": job_id}).scalar_one()
+    return int(connection.execute(_FOREIGN, {"job_id": job_id}).scalar_one())

@@ -25,6 +25,7 @@ from sqlalchemy import (
 
 from enrollment_pipeline.enrollment.store.jobs import Job
 from enrollment_pipeline.records import EligibilityRule
+from enrollment_pipeline.storage.copying import driver_cursor
 from enrollment_pipeline.storage.facts import exclusion_code, exclusion_message, fact_columns
 from enrollment_pipeline.storage.schema import contacts, selected_contacts
 
@@ -144,10 +145,8 @@ def receive(connection: Connection, rows: Iterable[IncomingRow]) -> None:
     """
     connection.execute(text("drop table if exists pg_temp.incoming"))
     connection.execute(_CREATE_INCOMING)
-    driver = connection.connection.driver_connection
-    assert driver is not None  # a checked-out connection has one
     with (
-        driver.cursor() as cursor,
+        driver_cursor(connection) as cursor,
         cursor.copy("copy incoming (line, identifier, reason) from stdin") as copy,
     ):
         for row in rows:
@@ -251,7 +250,7 @@ def exclude(connection: Connection, job: Job, rules: Sequence[EligibilityRule]) 
         .cte("marked")
     )
     counted = select(marked.c.exclusion, func.count()).group_by(marked.c.exclusion)
-    return {code: number for code, number in connection.execute(counted).tuples()}
+    return {row[0]: row[1] for row in connection.execute(counted)}
 
 
 def partition(connection: Connection, job: Job, batch_size: int) -> int:

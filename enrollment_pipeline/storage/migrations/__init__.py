@@ -1,0 +1,1 @@
+"""How the schema came about, version by version."""
