@@ -8,6 +8,7 @@ What is left to do is always read from the database, so a lane may be killed, re
 at once without losing or doubling a contact.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,11 +31,16 @@ from enrollment_pipeline.targets.base import EnrollmentOrder, EnrollmentResult, 
 
 # Seconds before the second, third and fourth attempt of a batch (spec "Enrolling").
 RETRY_WAITS = (10, 30, 90)
+# Seconds between the looks at a database that does not answer; a minute in all, which outlasts the
+# restart of a server.
+OUTAGE_WAITS = (0.2, 0.5, 1, 2, 4, 8, 15, 30)
 # How long a lane sleeps while others hold the batches that are left.
 IDLE_SECONDS = 0.2
 # The longest uninterrupted sleep; a job cancelled from elsewhere is noticed after it.
 LONGEST_SLEEP_SECONDS = 2.0
 WHOLE_BATCH = 1_000
+
+_log = logging.getLogger(__name__)
 
 
 class Stop(Protocol):
@@ -78,8 +84,22 @@ class _Idle:
 _Step = LaneEnd | _Idle | int
 
 
+@dataclass(frozen=True, slots=True)
+class _FailedAttempt:
+    """A batch whose own transaction failed, to be counted against it."""
+
+    number: int
+    code: Reason
+    message: str
+
+
 class Lane:
-    """A worker on one job."""
+    """A worker on one job.
+
+    Several batches share a transaction as long as all goes well. When it fails, each of them is
+    tried alone: a contact that cannot be enrolled is then found by halving, and an attempt that
+    fails as a whole counts against no other batch.
+    """
 
     def __init__(
         self,
@@ -93,8 +113,11 @@ class Lane:
         self._stop = stop
         self._on_contacts = on_contacts
         self._claimed: list[int] = []
-        # Claims left to be made one batch at a time, because one of them met bad data.
-        self._careful = 0
+        # Claims left to be made one batch at a time.
+        self._alone = 0
+        self._failed: _FailedAttempt | None = None
+        # Times in a row that the database did not answer.
+        self._outages = 0
 
     def drain(self) -> LaneEnd:
         """Work until no batch is left, the job is halted, or a stop is asked for.
@@ -116,47 +139,50 @@ class Lane:
         self._claimed = []
         try:
             with self._database.account(self._work.account_id) as connection:
-                return self._step(connection)
+                step = self._step(connection)
         except DBAPIError as error:
             return self._after(error)
+        self._outages = 0
+        self._failed = None
+        if self._claimed and self._alone:
+            self._alone -= 1
+        return step
 
     def _after(self, error: DBAPIError) -> _Step:
         reason = transient_reason(error)
-        if reason is None:
-            if not self._claimed:
+        if not self._claimed:
+            if reason is None:
                 raise error
-            self._careful = len(self._claimed)
+            return self._outage(error)
+        if not self._alone and (reason is None or len(self._claimed) > 1):
+            self._alone = len(self._claimed)
             return 0
-        try:
-            self._postpone(reason, first_line(error))
-        except DBAPIError as second:
-            raise DatabaseUnavailableError(first_line(second)) from second
+        self._alone = max(0, self._alone - 1)
+        # Written down by the next transaction, because the connection of this one may be gone.
+        self._failed = _FailedAttempt(
+            self._claimed[0], reason or Reason.ENROLLMENT_ERROR, first_line(error)
+        )
         return 0
 
-    def _postpone(self, reason: Reason, message: str) -> None:
-        with self._database.account(self._work.account_id) as connection:
-            if self._claimed:
-                batches.postpone(
-                    connection,
-                    self._work.job_id,
-                    self._claimed,
-                    code=reason,
-                    message=message,
-                    waits=RETRY_WAITS,
-                )
-            jobs.announce(connection, self._work.job_id)
+    def _outage(self, error: DBAPIError) -> _Idle:
+        if self._outages == len(OUTAGE_WAITS):
+            raise DatabaseUnavailableError(first_line(error)) from error
+        self._outages += 1
+        return _Idle(OUTAGE_WAITS[self._outages - 1])
 
     def _step(self, connection: Connection) -> _Step:
+        if self._failed is not None:
+            _count_attempt(connection, self._work, self._failed)
+            return 0
         job_id = self._work.job_id
         halted = _halted(connection, job_id)
         if halted is not None:
             return halted
-        size = 1 if self._careful else claim_size(self._work.batch_size)
+        size = 1 if self._alone else claim_size(self._work.batch_size)
         self._claimed = batches.claim(connection, job_id, size)
         if not self._claimed:
             return _rest(connection, job_id)
-        if self._careful:
-            self._careful -= 1
+        if self._alone:
             return enroll_around_poison(connection, self._work, self._claimed[0])
         return enroll_claimed(connection, self._work, self._claimed, WHOLE_BATCH)
 
@@ -172,16 +198,53 @@ def enroll_claimed(
 
 
 def enroll_in_place(connection: Connection, work: LaneWork) -> None:
-    """Enroll everything in the caller's transaction, as a rehearsal does."""
+    """Enroll everything in the caller's transaction, as a rehearsal does, without any wait."""
     while numbers := batches.claim(connection, work.job_id, claim_size(work.batch_size)):
         try:
             with connection.begin_nested():
                 enroll_claimed(connection, work, numbers, WHOLE_BATCH)
         except DBAPIError as error:
-            if transient_reason(error) is not None:
+            if error.connection_invalidated:
                 raise
             for number in numbers:
+                _enroll_alone(connection, work, number)
+
+
+def _enroll_alone(connection: Connection, work: LaneWork, number: int) -> None:
+    for _ in range(len(RETRY_WAITS) + 1):
+        try:
+            with connection.begin_nested():
                 enroll_around_poison(connection, work, number)
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise
+            reason = transient_reason(error) or Reason.ENROLLMENT_ERROR
+            _count_attempt(connection, work, _FailedAttempt(number, reason, first_line(error)))
+        else:
+            return
+
+
+def _count_attempt(connection: Connection, work: LaneWork, failed: _FailedAttempt) -> None:
+    """Count a failed attempt of a batch: it waits for the next, or is given up."""
+    given_up = batches.postpone(
+        connection,
+        work.job_id,
+        failed.number,
+        code=failed.code,
+        message=failed.message,
+        waits=RETRY_WAITS,
+    )
+    jobs.change(connection, work.job_id, heartbeat_at=datetime.now(UTC))
+    if given_up:
+        _log.error(
+            "Batch %d of job %s was given up after %d attempts (%s: %s); its contacts are "
+            "unprocessed.",
+            failed.number,
+            work.job_id,
+            len(RETRY_WAITS) + 1,
+            failed.code,
+            failed.message,
+        )
 
 
 def enroll_around_poison(connection: Connection, work: LaneWork, number: int) -> int:
@@ -233,7 +296,7 @@ def _halted(connection: Connection, job_id: UUID) -> LaneEnd | None:
             f"The workflow became {workflow} while the job was running.",
             remedy="Activate the workflow, then go on with: enrollment resume JOB",
         )
-        jobs.change(connection, job_id, status=JobStatus.PAUSED, error=reason.as_dict())
+        jobs.pause(connection, job_id, error=reason.as_dict())
         return LaneEnd.PAUSED
     return None
 

@@ -21,7 +21,12 @@ from enrollment_pipeline.enrollment.eligibility import count_by_outcome, rules_f
 from enrollment_pipeline.enrollment.engine import Lane, LaneWork, Stop
 from enrollment_pipeline.enrollment.progress import Progress
 from enrollment_pipeline.enrollment.selection import resolve
-from enrollment_pipeline.enrollment.states import JobStatus, closing_status, require_move
+from enrollment_pipeline.enrollment.states import (
+    JOB_MOVES,
+    JobStatus,
+    closing_status,
+    require_move,
+)
 from enrollment_pipeline.enrollment.store import batches, jobs, outcomes, selections
 from enrollment_pipeline.enrollment.store.jobs import Job
 from enrollment_pipeline.enrollment.store.outcomes import OutcomeCounts
@@ -92,24 +97,36 @@ class Phases:
         """Resolve the selection; a request that cannot be resolved fails the job.
 
         Raises:
+            InvalidStateError: the job is scheduled and not yet due; it stays so.
             RefusedError: why it cannot; the job is then `failed` and carries the same error.
         """
+        self._begin_when_due()
         with self._failing_when_refused(), self._locked() as (connection, job):
             if job.selected_at is None and not job.status.closed:
                 select_contacts(connection, job, self.account, self._settings)
         return self.job()
 
     def validate(self) -> Job:
-        """Mark the contacts that may not be enrolled."""
+        """Mark the contacts that may not be enrolled.
+
+        Raises:
+            JobIncompleteError: the selection is not resolved yet.
+        """
         with self._locked() as (connection, job):
             if job.validated_at is None and not job.status.closed:
+                _require(job.selected_at, "The selection of the job is not resolved yet.")
                 validate_contacts(connection, job)
         return self.job()
 
     def partition(self) -> Job:
-        """Cut the rest into batches."""
+        """Cut the rest into batches.
+
+        Raises:
+            JobIncompleteError: the contacts are not checked yet.
+        """
         with self._locked() as (connection, job):
             if job.batched_at is None and not job.status.closed:
+                _require(job.validated_at, "The contacts of the job are not checked yet.")
                 partition_contacts(connection, job)
         return self.job()
 
@@ -123,8 +140,7 @@ class Phases:
             if job.status.closed or not batches.open_batches(connection, job.id).batches:
                 return 0
             if job.status is not JobStatus.PROCESSING:
-                require_move(job.status, JobStatus.PROCESSING)
-                jobs.change(connection, job.id, status=JobStatus.PROCESSING, error=None)
+                begin_enrolling(connection, job)
             return lane_count(
                 job.total_contacts,
                 requested=job.request["options"]["lanes"],
@@ -139,7 +155,7 @@ class Phases:
         """Make sure that every batch has ended; asks the database, not the lanes.
 
         Raises:
-            JobIncompleteError: batches are left, because a lane was lost.
+            JobIncompleteError: batches are left, because a lane was lost, or not made yet.
             InvalidStateError: the job was paused; the message says why.
         """
         with self._locked() as (connection, job):
@@ -148,12 +164,11 @@ class Phases:
                 raise InvalidStateError(
                     f"The job is paused. {why}".strip(), remedy="Go on with: enrollment resume JOB"
                 )
-            left = batches.open_batches(connection, job.id).batches
-            if left and not job.status.closed:
-                raise JobIncompleteError(f"{left} batches of the job are not finished.")
+            if not job.status.closed:
+                _require_finished(connection, job)
             if job.status is JobStatus.QUEUED:
                 # Nothing to enroll: the way over `processing` is taken without a lane.
-                jobs.change(connection, job.id, status=JobStatus.PROCESSING)
+                begin_enrolling(connection, job)
         return self.job()
 
     def check(self) -> list[Check]:
@@ -163,29 +178,40 @@ class Phases:
             return check_outcomes(connection, job, outcomes.collect(connection, job.id))
 
     def report(self) -> Report:
-        """Write the files, and close the job where it is still open."""
+        """Write the files, and close the job where it is still open.
+
+        Raises:
+            JobIncompleteError: batches are left, or not made yet.
+            InvalidStateError: the job is paused or being cancelled.
+        """
         now = datetime.now(UTC)
         with self._locked() as (connection, job):
             counts = outcomes.collect(connection, job.id)
             if not job.status.closed:
-                _close(connection, job, counts, now)
+                _require_finished(connection, job)
+                close_job(connection, job, counts, now)
                 job = jobs.load(connection, job.id)
             files = report.write_files(connection, job, counts, self.folder, now=now)
         return Report(job, counts, files)
 
     def fail(self, error: dict[str, Any]) -> None:
-        """Close the job as failed; a job that is closed already stays as it is."""
+        """Close the job as failed; one that is closed or being cancelled stays as it is."""
         with self._locked() as (connection, job):
-            if job.status.closed:
+            if JobStatus.FAILED not in JOB_MOVES[job.status]:
                 return
-            jobs.change(
-                connection,
-                job.id,
-                status=JobStatus.FAILED,
-                error=error,
-                completed_at=datetime.now(UTC),
-            )
+            _move(connection, job, JobStatus.FAILED, error=error, completed_at=datetime.now(UTC))
             jobs.drop_input(connection, job.id)
+
+    def _begin_when_due(self) -> None:
+        with self._locked() as (connection, job):
+            if job.status is not JobStatus.SCHEDULED:
+                return
+            if not jobs.is_due(connection, job.id):
+                raise InvalidStateError(
+                    f"The job is scheduled for {job.scheduled_at}.",
+                    remedy="It is started when its time comes.",
+                )
+            _move(connection, job, JobStatus.PENDING)
 
     @contextmanager
     def _locked(self) -> Iterator[tuple[Connection, Job]]:
@@ -211,10 +237,10 @@ def select_contacts(connection: Connection, job: Job, account: Account, settings
     require_active(job.workflow.name, job.workflow.status)
     now = datetime.now(UTC)
     counts = resolve(connection, job, limits=account.settings, scratch=settings.scratch, now=now)
-    jobs.change(
+    _move(
         connection,
-        job.id,
-        status=JobStatus.VALIDATING,
+        job,
+        JobStatus.VALIDATING,
         started_at=job.started_at or now,
         selected_at=datetime.now(UTC),
         heartbeat_at=datetime.now(UTC),
@@ -244,14 +270,19 @@ def validate_contacts(connection: Connection, job: Job) -> None:
 def partition_contacts(connection: Connection, job: Job) -> None:
     """Cut the contacts that no rule excludes into batches."""
     number = selections.partition(connection, job, job.request["options"]["batch_size"])
-    jobs.change(
+    _move(
         connection,
-        job.id,
-        status=JobStatus.QUEUED,
+        job,
+        JobStatus.QUEUED,
         batched_at=datetime.now(UTC),
         heartbeat_at=datetime.now(UTC),
         total_batches=number,
     )
+
+
+def begin_enrolling(connection: Connection, job: Job) -> None:
+    """Let lanes work on the batches."""
+    _move(connection, job, JobStatus.PROCESSING, error=None)
 
 
 def lane_work(job: Job) -> LaneWork:
@@ -291,6 +322,22 @@ def check_outcomes(connection: Connection, job: Job, counts: OutcomeCounts) -> l
     ]
 
 
+def close_job(connection: Connection, job: Job, counts: OutcomeCounts, now: datetime) -> None:
+    """End a job that has nothing left to do, as its counts say, and keep them as its report."""
+    status = closing_status(
+        enrolled=counts.outcomes[Outcome.ENROLLED],
+        failed=counts.outcomes[Outcome.FAILED],
+        unprocessed=counts.outcomes[Outcome.UNPROCESSED],
+    )
+    seconds = report.duration_of(job, now)
+    summary = {
+        "outcomes": {str(outcome): number for outcome, number in counts.outcomes.items()},
+        "reasons": counts.reasons,
+        "seconds": seconds,
+    }
+    _move(connection, job, status, completed_at=now, report=summary)
+
+
 def require_active(name: str, status: WorkflowStatus) -> None:
     """Do nothing for a workflow that takes enrollments.
 
@@ -309,20 +356,21 @@ def report_folder(settings: Settings, account: Account, job_id: UUID) -> Path:
     return settings.reports / str(account.id) / str(job_id)
 
 
-def _close(connection: Connection, job: Job, counts: OutcomeCounts, now: datetime) -> None:
-    status = closing_status(
-        enrolled=counts.outcomes[Outcome.ENROLLED],
-        failed=counts.outcomes[Outcome.FAILED],
-        unprocessed=counts.outcomes[Outcome.UNPROCESSED],
-    )
+def _move(connection: Connection, job: Job, status: JobStatus, **values: Any) -> None:
     require_move(job.status, status)
-    seconds = report.duration_of(job, now)
-    summary = {
-        "outcomes": {str(outcome): number for outcome, number in counts.outcomes.items()},
-        "reasons": counts.reasons,
-        "seconds": seconds,
-    }
-    jobs.change(connection, job.id, status=status, completed_at=now, report=summary)
+    jobs.change(connection, job.id, status=status, **values)
+
+
+def _require(done_at: datetime | None, otherwise: str) -> None:
+    if done_at is None:
+        raise JobIncompleteError(otherwise)
+
+
+def _require_finished(connection: Connection, job: Job) -> None:
+    _require(job.batched_at, "The contacts of the job are not in batches yet.")
+    left = batches.open_batches(connection, job.id).batches
+    if left:
+        raise JobIncompleteError(f"{left} batches of the job are not finished.")
 
 
 def _rules(job: Job) -> tuple[EligibilityRule, ...]:

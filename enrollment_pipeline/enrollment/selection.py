@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from uuid import UUID
-
 from sqlalchemy import Connection
 
 from enrollment_pipeline.conditions.parse import parse
@@ -22,9 +20,10 @@ from enrollment_pipeline.errors import InvalidRequestError, TooManyContactsError
 from enrollment_pipeline.files.identifiers import (
     IdentifierColumn,
     find_identifier_column,
+    parse_contact_id,
     read_identifier,
 )
-from enrollment_pipeline.files.rows import RejectedRow
+from enrollment_pipeline.files.rows import RejectedRow, reject
 from enrollment_pipeline.files.table import Table, open_table
 from enrollment_pipeline.records import AccountSettings
 from enrollment_pipeline.storage.schema import contacts
@@ -42,7 +41,8 @@ def chunks_of(path: Path) -> Iterator[bytes]:
 
 def chunks_of_ids(contact_ids: Iterable[str]) -> Iterator[bytes]:
     """Yield ids, one a line, in the form in which the store keeps them."""
-    yield "".join(f"{' '.join(contact_id.split())}\n" for contact_id in contact_ids).encode()
+    lines = (f"{' '.join(contact_id.split())}\n" for contact_id in contact_ids)
+    yield "".join(lines).encode(errors="replace")
 
 
 def resolve(
@@ -141,8 +141,10 @@ def _spooled(chunks: Iterable[bytes], scratch: Path, name: str) -> Iterator[Path
 
 
 def _manual_rows(chunks: Iterable[bytes]) -> Iterator[IncomingRow]:
-    for number, text in enumerate(b"".join(chunks).decode().splitlines(), start=1):
-        try:
-            yield number, str(UUID(text)), None
-        except ValueError:
-            yield number, text, "This is not a contact id (a UUID)."
+    for number, text in enumerate(b"".join(chunks).decode().split("\n")[:-1], start=1):
+        contact_id = parse_contact_id(text)
+        yield reject(number, text, "is no contact id") if contact_id is None else (
+            number,
+            str(contact_id),
+            None,
+        )

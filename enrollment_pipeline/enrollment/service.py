@@ -4,9 +4,11 @@ Belongs here: submitting, previewing, looking at and resuming jobs; who may and 
 belong here: the work of a job (`phases`), SQL (`store`), words for a terminal (`cli`).
 """
 
+import os
 import time
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -19,7 +21,9 @@ from enrollment_pipeline.enrollment import report
 from enrollment_pipeline.enrollment.engine import enroll_in_place
 from enrollment_pipeline.enrollment.phases import (
     Phases,
+    begin_enrolling,
     check_outcomes,
+    close_job,
     lane_work,
     partition_contacts,
     report_folder,
@@ -36,15 +40,11 @@ from enrollment_pipeline.enrollment.request import (
 from enrollment_pipeline.enrollment.selection import chunks_of, chunks_of_ids, too_many
 from enrollment_pipeline.enrollment.states import JobStatus
 from enrollment_pipeline.enrollment.store import batches, jobs, outcomes
-from enrollment_pipeline.enrollment.store.jobs import DueJob, JobFilter
+from enrollment_pipeline.enrollment.store.jobs import DueJob, Job, JobFilter
 from enrollment_pipeline.enrollment.view import describe_job
-from enrollment_pipeline.errors import (
-    FileTooLargeError,
-    InvalidFileError,
-    InvalidRequestError,
-    InvalidStateError,
-    TooManyJobsError,
-)
+from enrollment_pipeline.errors import InvalidRequestError, InvalidStateError, TooManyJobsError
+from enrollment_pipeline.files.identifiers import parse_contact_id
+from enrollment_pipeline.files.table import open_table
 from enrollment_pipeline.records import Account
 from enrollment_pipeline.settings import Settings
 from enrollment_pipeline.storage.tenancy import Database
@@ -52,6 +52,9 @@ from enrollment_pipeline.storage.tenancy import Database
 SAMPLE_ROWS = 20
 # Starting a run takes longer than enrolling ten thousand contacts; an estimate must hold it.
 RUN_OVERHEAD_SECONDS = 3.0
+# Further ahead it is a slip of the pen; and the last instants of year 9999, read in another zone,
+# are none.
+FURTHEST_AHEAD = timedelta(days=3660)
 
 
 def submit(
@@ -93,24 +96,26 @@ def preview(
     with database.rehearsal(account.id) as connection:
         plain = request.model_copy(update={"request_id": None, "scheduled_at": None})
         job_id = _create(connection, account, plain, source="preview", runner="caller")
-        job = jobs.load(connection, job_id)
-        select_contacts(connection, job, account, settings)
-        validate_contacts(connection, job)
-        partition_contacts(connection, job)
+
+        def job() -> Job:
+            return jobs.load(connection, job_id)
+
+        select_contacts(connection, job(), account, settings)
+        validate_contacts(connection, job())
+        partition_contacts(connection, job())
+        begin_enrolling(connection, job())
         begun = time.monotonic()
-        enroll_in_place(connection, lane_work(jobs.load(connection, job_id)))
+        enroll_in_place(connection, lane_work(job()))
         seconds = time.monotonic() - begun
         counts = outcomes.collect(connection, job_id)
-        job = jobs.load(connection, job_id)
-        document = describe_job(connection, job, now=datetime.now(UTC))
-        for known_only_of_jobs in ("job_id", "status", "progress", "files"):
-            del document[known_only_of_jobs]
+        checks = check_outcomes(connection, job(), counts)
+        close_job(connection, job(), counts, datetime.now(UTC))
+        document = describe_job(connection, job(), now=datetime.now(UTC))
+        del document["job_id"], document["progress"]["job_id"]
         return {
             **document,
             "dry_run": True,
-            "checks": {
-                check.name: check.passed for check in check_outcomes(connection, job, counts)
-            },
+            "checks": {check.name: check.passed for check in checks},
             "estimated_seconds": round(seconds + RUN_OVERHEAD_SECONDS, 1),
             "samples": outcomes.sample(connection, size=SAMPLE_ROWS),
         }
@@ -143,7 +148,7 @@ def list_jobs(
     """Return one page of the account's jobs, newest first, and their number.
 
     Raises:
-        InvalidRequestError: there is no such status.
+        InvalidRequestError: there is no such status or page.
         WorkflowNotFoundError: there is no such workflow.
     """
     if status is not None and status not in list(JobStatus):
@@ -156,7 +161,7 @@ def list_jobs(
             status=JobStatus(status) if status else None,
             workflow_id=jobs.find_workflow(connection, workflow).id if workflow else None,
         )
-        found, total = jobs.page(connection, wanted, limit=limit, offset=(page - 1) * limit)
+        found, total = jobs.page(connection, wanted, limit=limit, offset=_offset(limit, page))
         now = datetime.now(UTC)
         listed = [describe_job(connection, job, now=now) for job in found]
     for document in listed:
@@ -170,13 +175,13 @@ def list_failures(
     """Return one page of the contacts that failed or turned ineligible while being enrolled.
 
     Raises:
+        InvalidRequestError: there is no such page.
         JobNotFoundError: the account has no such job.
     """
+    offset = _offset(limit, page)
     with database.account(account.id) as connection:
         jobs.load(connection, job_id)
-        found, total = batches.failures_page(
-            connection, job_id, limit=limit, offset=(page - 1) * limit
-        )
+        found, total = batches.failures_page(connection, job_id, limit=limit, offset=offset)
     failures = [
         {
             **failure,
@@ -226,7 +231,7 @@ def write_report(database: Database, settings: Settings, account: Account, job_i
             f"The job is {job.status}; its report is written when it is closed.",
             remedy=f"Look at it with: enrollment status {job_id}",
         )
-    if not report.files_in(report_folder(settings, account, job_id)):
+    if not report.is_whole(report_folder(settings, account, job_id)):
         Phases(database, settings, job_id).report()
 
 
@@ -276,7 +281,7 @@ def _selection(
     limits = account.settings
     match request.selection:
         case ManualSelection(contact_ids=contact_ids):
-            different = len(set(contact_ids))
+            different = len({parse_contact_id(one) for one in contact_ids} - {None})
             if different > limits.max_contacts_per_job:
                 raise too_many(different, limits)
             return {"type": "manual", "contact_ids": len(contact_ids)}, chunks_of_ids(contact_ids)
@@ -285,20 +290,19 @@ def _selection(
             return {"type": "filter", "filter": document}, ()
         case CsvSelection(path=path, identifier_column=column):
             size = _size_of(path, limits.csv_max_bytes)
-            kept = {"type": "csv", "file": path.name, "bytes": size, "identifier_column": column}
+            # A name that is no Unicode cannot be kept in the database as it is.
+            name = os.fsencode(path.name).decode("utf-8", "replace")
+            kept = {"type": "csv", "file": name, "bytes": size, "identifier_column": column}
             return kept, chunks_of(path)
 
 
 def _size_of(path: Path, limit: int) -> int:
-    if not path.is_file():
-        raise InvalidFileError(f"There is no file {str(path)!r}.", remedy="Check the path.")
-    size = path.stat().st_size
-    if size > limit:
-        raise FileTooLargeError(
-            f"The file has {size:,} bytes; the limit is {limit:,}.",
-            details={"found": size, "limit": limit},
-        )
-    return size
+    with suppress(OSError, ValueError):
+        if path.is_file() and os.access(path, os.R_OK) and path.stat().st_size <= limit:
+            return path.stat().st_size
+    # Refuses the file, and says why.
+    with open_table(path, max_bytes=limit) as table:
+        return table.size
 
 
 def _due_time(request: BulkEnrollmentRequest, account: Account) -> datetime | None:
@@ -312,4 +316,15 @@ def _due_time(request: BulkEnrollmentRequest, account: Account) -> datetime | No
             f"The time {wanted.isoformat()} is in the past.",
             remedy="Name a time to come, or leave it out to start now.",
         )
+    if wanted > datetime.now(UTC) + FURTHEST_AHEAD:
+        raise InvalidRequestError(
+            f"The time {wanted.isoformat()} is more than ten years ahead.",
+            remedy="Name an earlier time.",
+        )
     return wanted
+
+
+def _offset(limit: int, page: int) -> int:
+    if limit < 1 or page < 1:
+        raise InvalidRequestError(f"There is no page {page} of {limit} rows; both begin at 1.")
+    return (page - 1) * limit

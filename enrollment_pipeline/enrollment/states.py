@@ -63,8 +63,15 @@ JOB_MOVES: dict[JobStatus, frozenset[JobStatus]] = {
 }
 
 BATCH_MOVES: dict[BatchStatus, frozenset[BatchStatus]] = {
+    # Straight to completed: where claiming and enrolling are one transaction, nobody ever sees the
+    # state between.
     BatchStatus.QUEUED: frozenset(
-        {BatchStatus.PROCESSING, BatchStatus.FAILED, BatchStatus.CANCELLED}
+        {
+            BatchStatus.PROCESSING,
+            BatchStatus.COMPLETED,
+            BatchStatus.FAILED,
+            BatchStatus.CANCELLED,
+        }
     ),
     # Back to queued: an attempt that failed and will be made again.
     BatchStatus.PROCESSING: frozenset(

@@ -25,7 +25,9 @@ class EnrollmentDagsterStorage(DagsterPostgresStorage):
 
     @classmethod
     def from_config_value(
-        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]  # noqa: ARG003 - the base class names it
+        cls,
+        inst_data: ConfigurableClassData | None,
+        config_value: Mapping[str, Any],  # noqa: ARG003 - the base class names it
     ) -> "EnrollmentDagsterStorage":
         """Return the storage at the owner's URL."""
         # dagster-postgres speaks psycopg 2: under psycopg 3 its NOTIFY statement is a syntax error.

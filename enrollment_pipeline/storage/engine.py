@@ -9,6 +9,7 @@ connects as the *app role*, a login role that owns nothing and is bound by row-l
 import hashlib
 import hmac
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
@@ -19,9 +20,11 @@ from enrollment_pipeline.errors import (
     DatabaseOutdatedError,
     DatabasePrivilegesError,
     DatabaseUnavailableError,
+    ProductError,
 )
 from enrollment_pipeline.settings import Settings
 from enrollment_pipeline.storage.embedded import start_server
+from enrollment_pipeline.storage.schema import SCHEMA
 from enrollment_pipeline.storage.tenancy import Database
 
 # The newest migration; a test holds it to the migrations folder. Comparing with a constant spares
@@ -39,6 +42,19 @@ _STATE = text(
     where r.rolname = current_user and c.oid = 'enrollment.contacts'::regclass
     """
 )
+_ROLE_EXISTS = text("select exists (select from pg_roles where rolname = :name)")
+_GRANT_DATABASE = text(
+    f"""
+    do $$ begin
+      execute format('grant connect, temporary on database %I to {APP_ROLE}', current_database());
+    end $$
+    """
+)
+_ADMINISTRATOR_WAY = (
+    f"Let an administrator run, where the role does not exist: create role {APP_ROLE}; and then: "
+    f"create role NAME login password '...' in role {APP_ROLE}; then let "
+    "ENROLLMENT_APP_DATABASE_URL name that role, and upgrade."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +70,16 @@ def database_urls(settings: Settings) -> DatabaseUrls:
     """Return where the database is; the embedded one is started where needed.
 
     Raises:
-        ConfigurationError: a URL cannot be read.
+        ConfigurationError: a URL cannot be read, or the owner's is missing.
         DatabaseUnavailableError: the embedded server does not start.
     """
     if settings.database_url is None:
+        if settings.app_database_url is not None:
+            raise ConfigurationError(
+                "ENROLLMENT_DATABASE_URL is missing, and ENROLLMENT_APP_DATABASE_URL is set.",
+                remedy="Set both to work with that database, or neither to work with an embedded "
+                "one.",
+            )
         owner = start_server(settings.home / "postgres")
         return DatabaseUrls(owner, owner.set(username=APP_ROLE), embedded=True)
     owner = _parse(settings.database_url.get_secret_value(), "ENROLLMENT_DATABASE_URL")
@@ -74,21 +96,24 @@ def open_database(settings: Settings) -> Database:
     An embedded database that is new or behind is migrated; another one that is behind is refused.
 
     Raises:
+        ConfigurationError: the app role cannot log in or may not use the tables.
         DatabaseOutdatedError: the schema is not the one this version works with.
         DatabasePrivilegesError: the app role could see past row-level security.
         DatabaseUnavailableError: the server cannot be reached.
     """
     urls = database_urls(settings)
-    engine = _engine(urls.app)
-    version = _check(engine, settings)
-    if version != HEAD:
-        if not urls.embedded or (version is not None and version > HEAD):
-            engine.dispose()
-            raise DatabaseOutdatedError(
-                f"The database is at version {version or 'none'}; this program needs {HEAD}."
-            )
-        upgrade(settings)
-        _check(engine, settings)
+    # Recycled connections are probed first, so that a restarted server is not met in mid-statement.
+    engine = create_engine(urls.app, pool_pre_ping=True, pool_size=8)
+    try:
+        version = _check(engine, urls)
+        if version != HEAD:
+            if not urls.embedded or _is_newer(version):
+                raise _outdated(version)
+            upgrade(settings)
+            _check(engine, urls)
+    except ProductError:
+        engine.dispose()
+        raise
     return Database(engine)
 
 
@@ -97,7 +122,8 @@ def upgrade(settings: Settings) -> str:
 
     Raises:
         ConfigurationError: the server is older than Postgres 15, or the owner may not create the
-            app role.
+            schema or the app role.
+        DatabaseOutdatedError: the schema is newer than this program.
         DatabaseUnavailableError: the server cannot be reached.
     """
     urls = database_urls(settings)
@@ -107,29 +133,37 @@ def upgrade(settings: Settings) -> str:
             _require_server_version(connection)
             # One upgrade at a time; the number is arbitrary and ours alone.
             connection.execute(text("select pg_advisory_xact_lock(7021983455011)"))
-            _ensure_app_role(connection, urls.app)
-            connection.execute(text("create schema if not exists enrollment"))
-            connection.execute(text(f"grant usage on schema enrollment to {APP_ROLE}"))
+            _ensure_app_role(connection, urls.app, given=settings.app_database_url is not None)
+            connection.execute(text(f"create schema if not exists {SCHEMA}"))
+            # Not every server lets everybody connect and make temporary tables.
+            connection.execute(_GRANT_DATABASE)
+            connection.execute(text(f"grant usage on schema {SCHEMA} to {APP_ROLE}"))
             _migrate(connection)
-            connection.execute(text(f"grant select on enrollment.alembic_version to {APP_ROLE}"))
+            connection.execute(text(f"grant select on {SCHEMA}.alembic_version to {APP_ROLE}"))
     except OperationalError as error:
         raise DatabaseUnavailableError(_first_line(error)) from None
+    except ProgrammingError as error:
+        if not isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
+            raise
+        raise ConfigurationError(
+            "The role that ENROLLMENT_DATABASE_URL names may not upgrade the database: "
+            f"{_first_line(error)}",
+            remedy="Let ENROLLMENT_DATABASE_URL name the role that owns the database.",
+        ) from None
     finally:
         engine.dispose()
     return HEAD
 
 
-def _engine(url: URL) -> Engine:
-    # Recycled connections are probed first, so that a restarted server is not met in mid-statement.
-    return create_engine(url, pool_pre_ping=True, pool_size=8)
-
-
 def _parse(value: str, variable: str) -> URL:
     try:
         url = make_url(value)
-    except ArgumentError:
+        psycopg.conninfo.make_conninfo(**dict.fromkeys(url.query, ""))
+    except (ArgumentError, ValueError):
         raise ConfigurationError(f"{variable} is not a database URL.") from None
-    if not url.drivername.startswith(("postgresql", "postgres")):
+    except psycopg.ProgrammingError as error:
+        raise ConfigurationError(f"{variable} cannot be used: {_first_line(error)}.") from None
+    if url.get_backend_name() not in ("postgresql", "postgres"):
         raise ConfigurationError(f"{variable} must name a Postgres database.")
     return url.set(drivername="postgresql+psycopg")
 
@@ -141,47 +175,58 @@ def _app_password(owner: URL) -> str | None:
     return hmac.new(owner.password.encode(), APP_ROLE.encode(), hashlib.sha256).hexdigest()
 
 
-def _check(engine: Engine, settings: Settings) -> str | None:
+def _check(engine: Engine, urls: DatabaseUrls) -> str | None:
     """Return the schema version, None where there is no schema or no app role."""
+    name = urls.app.username or ""
     try:
         with engine.connect() as connection:
             row = connection.execute(_STATE).one()
     except ProgrammingError as error:
         if isinstance(error.orig, psycopg.errors.UndefinedTable | psycopg.errors.InvalidSchemaName):
             return None
-        raise
+        if not isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
+            raise
+        raise ConfigurationError(
+            f"The role {name} may not use the tables: {_first_line(error)}",
+            remedy=f"Let the owner of the database run: grant {APP_ROLE} to {name}",
+        ) from None
     except OperationalError as error:
-        engine.dispose()
         message = _first_line(error)
-        if f'role "{APP_ROLE}" does not exist' in message:
+        if name not in message:
+            raise DatabaseUnavailableError(message) from None
+        if not _role_exists(urls.owner, name) and name == APP_ROLE:
             return None
-        if settings.database_url is not None and APP_ROLE in message:
-            return _app_role_unusable(settings, message)
-        raise DatabaseUnavailableError(message) from None
+        raise ConfigurationError(
+            f"The role {name} cannot log in: {message}",
+            remedy="Run: enrollment database upgrade (it sets the password of enrollment_app), or "
+            "let ENROLLMENT_APP_DATABASE_URL name a login role that is a member of enrollment_app.",
+        ) from None
     if row.privileged:
-        engine.dispose()
         raise DatabasePrivilegesError
     return str(row.version)
 
 
-def _app_role_unusable(settings: Settings, message: str) -> None:
-    owner = create_engine(database_urls(settings).owner)
+def _role_exists(owner: URL, name: str) -> bool:
+    engine = create_engine(owner)
     try:
-        with owner.connect() as connection:
-            known = connection.scalar(
-                text("select exists (select from pg_roles where rolname = :name)"),
-                {"name": APP_ROLE},
-            )
+        with engine.connect() as connection:
+            return bool(connection.scalar(_ROLE_EXISTS, {"name": name}))
     except OperationalError as error:
         raise DatabaseUnavailableError(_first_line(error)) from None
     finally:
-        owner.dispose()
-    if known:
-        raise ConfigurationError(
-            f"The app role cannot log in: {message}",
-            remedy="Run: enrollment database upgrade (it sets the role's password), or set "
-            "ENROLLMENT_APP_DATABASE_URL to a login role that is a member of enrollment_app.",
-        )
+        engine.dispose()
+
+
+def _is_newer(version: str | None) -> bool:
+    return version is not None and version > HEAD
+
+
+def _outdated(version: str | None) -> DatabaseOutdatedError:
+    remedy = "Install the newer release of the program that the database was made ready for."
+    return DatabaseOutdatedError(
+        f"The database is at version {version or 'none'}; this program needs {HEAD}.",
+        remedy=remedy if _is_newer(version) else "",
+    )
 
 
 def _require_server_version(connection: Connection) -> None:
@@ -192,18 +237,20 @@ def _require_server_version(connection: Connection) -> None:
         )
 
 
-def _ensure_app_role(connection: Connection, app: URL) -> None:
-    known = connection.scalar(
-        text("select exists (select from pg_roles where rolname = :name)"), {"name": APP_ROLE}
-    )
-    if app.username != APP_ROLE and known:
-        return  # An administrator made the role; a login role of theirs is a member of it.
+def _ensure_app_role(connection: Connection, app: URL, *, given: bool) -> None:
+    known = connection.scalar(_ROLE_EXISTS, {"name": APP_ROLE})
+    if given and known:
+        return  # An administrator made the role, and says how to log in.
     try:
         if not known:
             connection.execute(text(f"create role {APP_ROLE} login"))
         if app.username == APP_ROLE and app.password:
-            # A password is no parameter of ALTER ROLE; this one is hexadecimal by construction.
-            connection.execute(text(f"alter role {APP_ROLE} login password '{app.password}'"))
+            # Hashed here, because the server logs the statement when it logs statements.
+            driver: Any = connection.connection.driver_connection
+            hashed = driver.pgconn.encrypt_password(
+                app.password.encode(), APP_ROLE.encode(), b"scram-sha-256"
+            )
+            connection.exec_driver_sql(f"alter role {APP_ROLE} login password '{hashed.decode()}'")
         # Compiling a statement that runs for milliseconds costs more than it saves; and a backend
         # whose client has gone must notice, or it holds its locks until its statement ends.
         connection.execute(text(f"alter role {APP_ROLE} set jit = off"))
@@ -212,16 +259,22 @@ def _ensure_app_role(connection: Connection, app: URL) -> None:
         )
     except ProgrammingError as error:
         raise ConfigurationError(
-            f"The owner of the database may not create the role {APP_ROLE}: {_first_line(error)}",
-            remedy="Let an administrator run: create role enrollment_app; create role NAME login "
-            "password '...' in role enrollment_app; then set ENROLLMENT_APP_DATABASE_URL and upgrade.",
+            f"The owner of the database may not {'change' if known else 'create'} the role "
+            f"{APP_ROLE}: {_first_line(error)}",
+            remedy=_ADMINISTRATOR_WAY,
         ) from None
 
 
 def _migrate(connection: Connection) -> None:
     from alembic import command
     from alembic.config import Config
+    from alembic.runtime.migration import MigrationContext
 
+    version = MigrationContext.configure(
+        connection, opts={"version_table_schema": SCHEMA}
+    ).get_current_revision()
+    if _is_newer(version):
+        raise _outdated(version)
     config = Config()
     config.set_main_option("script_location", "enrollment_pipeline:storage/migrations")
     config.set_main_option("path_separator", "os")

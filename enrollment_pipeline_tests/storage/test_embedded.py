@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import psycopg
 import pytest
 from sqlalchemy import URL, create_engine, text
 
-from enrollment_pipeline.errors import ConfigurationError
+from enrollment_pipeline.errors import ConfigurationError, DatabaseUnavailableError
 from enrollment_pipeline.settings import Settings
 from enrollment_pipeline.storage.embedded import start_server, stop_server
 from enrollment_pipeline.storage.engine import open_database
@@ -132,7 +131,7 @@ def test_a_server_that_still_recovers_is_waited_for(folder: Path) -> None:
     pid_file = folder / "postmaster.pid"
     ready = pid_file.read_text(encoding="utf-8")
     pid_file.write_text(ready.replace("ready   ", "starting"), encoding="utf-8")
-    recovery = threading.Timer(4, pid_file.write_text, [ready], {"encoding": "utf-8"})
+    recovery = threading.Timer(3, pid_file.write_text, [ready], {"encoding": "utf-8"})
 
     recovery.start()
 
@@ -214,10 +213,27 @@ def test_a_path_with_a_space_is_refused(tmp_path: Path) -> None:
 def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("a file", encoding="utf-8")
 
-    with pytest.raises(ConfigurationError, match="Not a directory") as refused:
+    with pytest.raises(ConfigurationError, match="File exists") as refused:
         start_server(tmp_path / "home" / "postgres")
 
     assert "ENROLLMENT_HOME" in refused.value.advice
+
+
+def test_a_server_that_cannot_start_is_reported_with_the_place_of_its_log(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stop_server(folder)
+    settings = folder / "postgresql.auto.conf"
+    right = settings.read_text(encoding="utf-8")
+    settings.write_text("nonsense\n", encoding="utf-8")
+
+    with pytest.raises(DatabaseUnavailableError, match="does not start") as failed:
+        start_server(folder)
+
+    assert str(folder / "log") in failed.value.advice
+    assert caplog.text == ""
+    settings.write_text(right, encoding="utf-8")
+    assert _answers(start_server(folder))
 
 
 @contextmanager

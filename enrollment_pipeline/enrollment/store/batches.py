@@ -36,7 +36,7 @@ _ADVANCE = text(
         completed_at = case
           when processed + :contacts >= cardinality(contact_ids) then clock_timestamp()
         end
-    where job_id = :job_id and number = any(:numbers)
+    where job_id = :job_id and number = any(:numbers) and status in ('queued', 'processing')
     """
 ).bindparams(bindparam("numbers", type_=ARRAY(Integer)))
 
@@ -51,14 +51,10 @@ _POSTPONE = text(
         completed_at = case when attempts + 1 > cardinality(cast(:waits as integer[]))
           then now() end,
         error = :error
-    where job_id = :job_id and number = any(:numbers) and status = 'queued'
-    returning number, status
+    where job_id = :job_id and number = :number and status = 'queued'
+    returning status
     """
-).bindparams(
-    bindparam("numbers", type_=ARRAY(Integer)),
-    bindparam("waits", type_=ARRAY(Integer)),
-    bindparam("error", type_=JSONB),
-)
+).bindparams(bindparam("waits", type_=ARRAY(Integer)), bindparam("error", type_=JSONB))
 
 _OPEN = text(
     """
@@ -122,23 +118,23 @@ def advance(connection: Connection, job_id: UUID, numbers: Sequence[int], *, con
 def postpone(
     connection: Connection,
     job_id: UUID,
-    numbers: Sequence[int],
+    number: int,
     *,
     code: Reason,
     message: str,
     waits: Sequence[int],
-) -> list[int]:
-    """Count a failed attempt and set the next; return the batches that have no attempt left."""
-    rows = connection.execute(
+) -> bool:
+    """Count a failed attempt and set the next; return whether there is none left."""
+    status = connection.execute(
         _POSTPONE,
         {
             "job_id": job_id,
-            "numbers": list(numbers),
+            "number": number,
             "waits": list(waits),
             "error": {"code": str(code), "message": message},
         },
-    )
-    return [row.number for row in rows if row.status == "failed"]
+    ).scalar_one_or_none()
+    return status == "failed"
 
 
 def open_batches(connection: Connection, job_id: UUID) -> OpenBatches:

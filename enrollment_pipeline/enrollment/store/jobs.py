@@ -211,6 +211,24 @@ def change(connection: Connection, job_id: UUID, **values: Any) -> None:
     announce(connection, job_id)
 
 
+def pause(connection: Connection, job_id: UUID, *, error: dict[str, Any]) -> None:
+    """Pause a job that is at work; one that was cancelled meanwhile stays so."""
+    column = enrollment_jobs.c
+    connection.execute(
+        update(enrollment_jobs)
+        .where(column.id == job_id, column.status == JobStatus.PROCESSING)
+        .values(status=JobStatus.PAUSED, error=error)
+    )
+    announce(connection, job_id)
+
+
+def is_due(connection: Connection, job_id: UUID) -> bool:
+    """Return whether the time of a scheduled job has come, by the clock that the queue goes by."""
+    return connection.execute(
+        select(enrollment_jobs.c.scheduled_at <= func.now()).where(enrollment_jobs.c.id == job_id)
+    ).scalar_one()
+
+
 def add_counts(
     connection: Connection, job_id: UUID, counts: dict[Outcome, int], *, current_batch: int
 ) -> None:

@@ -335,6 +335,9 @@ def upgrade() -> None:
             op.execute(f"grant maintain on enrollment.{table} to enrollment_app")
     op.execute("grant select on enrollment.contact_activity to enrollment_app")
     op.execute("grant select on enrollment.enrollment_outcomes to enrollment_app")
+    # A server may not let everybody execute new functions.
+    for function in ("uuidv7()", "current_account()"):
+        op.execute(f"grant execute on function enrollment.{function} to enrollment_app")
     for function in FUNCTION_NAMES:
         op.execute(f"revoke execute on function enrollment.{function} from public")
         op.execute(f"grant execute on function enrollment.{function} to enrollment_app")
