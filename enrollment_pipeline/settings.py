@@ -7,7 +7,7 @@ request (`enrollment/request.py`).
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from enrollment_pipeline.errors import ConfigurationError
@@ -30,7 +30,10 @@ def project_folder(start: Path) -> Path | None:
 class Settings(BaseSettings):
     """The environment, validated. Every field is `ENROLLMENT_` plus its name in capitals."""
 
-    model_config = SettingsConfigDict(env_prefix="ENROLLMENT_", frozen=True, extra="ignore")
+    # Compose files and CI set a variable to nothing where they mean to leave it out.
+    model_config = SettingsConfigDict(
+        env_prefix="ENROLLMENT_", env_ignore_empty=True, frozen=True, extra="ignore"
+    )
 
     home: Path = Field(
         default=Path(".enrollment"),
@@ -52,6 +55,14 @@ class Settings(BaseSettings):
         description="URL of the same database for the login role that the product works under. "
         "Default: role enrollment_app, which the upgrade creates.",
     )
+
+    @field_validator("home", "data")
+    @classmethod
+    def _with_user_folder(cls, path: Path) -> Path:
+        try:
+            return path.expanduser()
+        except RuntimeError:
+            raise ValueError(f"{path.parts[0]} is no user of this machine") from None
 
     @property
     def reports(self) -> Path:
@@ -75,17 +86,15 @@ def load_settings(start: Path | None = None) -> Settings:
     Raises:
         ConfigurationError: a variable has a value that cannot be used.
     """
-    base = start or Path.cwd()
+    base = (start or Path.cwd()).absolute()
     root = project_folder(base) or base
     try:
         given = Settings()
     except ValidationError as error:
         first = error.errors()[0]
         name = "ENROLLMENT_" + "_".join(str(part) for part in first["loc"]).upper()
-        raise ConfigurationError(f"{name} cannot be used: {first['msg']}.") from None
+        reason = first["msg"].removeprefix("Value error, ")
+        raise ConfigurationError(f"{name} cannot be used: {reason}.") from None
     return given.model_copy(
-        update={
-            "home": (root / given.home.expanduser()).resolve(),
-            "data": (root / given.data.expanduser()).resolve(),
-        }
+        update={"home": (root / given.home).resolve(), "data": (root / given.data).resolve()}
     )

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
+# Half of a first start would be spent on compiling, and all of it where caches cannot be written.
+COMPILE = "compile-bytecode = true"
 BLOCK = re.compile(r"\n# Made by scripts/pin\.py.*?\n\]\n", re.DOTALL)
 
 
@@ -32,7 +34,7 @@ def main(upgrade: bool) -> None:
     listed = "".join(f'  "{pin.replace(chr(34), chr(39))}",\n' for pin in pins)
     block = (
         "\n# Made by scripts/pin.py; every version is exact, so that a clone gets what was tested.\n"
-        f"[tool.uv]\nconstraint-dependencies = [\n{listed}]\n"
+        f"[tool.uv]\n{COMPILE}\nconstraint-dependencies = [\n{listed}]\n"
     )
     PROJECT.write_text(without.rstrip("\n") + "\n" + block, encoding="utf-8")
     print(f"{len(pins)} versions pinned")

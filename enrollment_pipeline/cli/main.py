@@ -11,7 +11,16 @@ from typing import Annotated
 
 import typer
 
-from enrollment_pipeline.cli import accounts, contacts, database, enroll, trouble, ui, workflows
+from enrollment_pipeline.cli import (
+    accounts,
+    contacts,
+    database,
+    demo,
+    enroll,
+    trouble,
+    ui,
+    workflows,
+)
 from enrollment_pipeline.cli.output import Output
 from enrollment_pipeline.cli.session import DEFAULT_ACCOUNT, Session
 from enrollment_pipeline.errors import UsageError
@@ -29,6 +38,7 @@ def _app() -> typer.Typer:
     )
     enroll.register(app)
     ui.register(app)
+    demo.register(app)
     app.add_typer(accounts.app, name="accounts")
     app.add_typer(contacts.app, name="contacts")
     app.add_typer(workflows.app, name="workflows")

@@ -47,7 +47,7 @@ def rate_of(recent: int, started_at: datetime | None, now: datetime) -> float:
     if started_at is None or recent <= 0:
         return 0.0
     seconds = min(RATE_WINDOW, max(now - started_at, timedelta(seconds=1))).total_seconds()
-    return round(recent / seconds, 2)
+    return recent / seconds
 
 
 def eta_of(remaining: int, rate: float) -> int | None:
@@ -57,6 +57,6 @@ def eta_of(remaining: int, rate: float) -> int | None:
     return round(remaining / rate) if rate > 0 else None
 
 
-def abandoned(heartbeat: datetime | None, now: datetime) -> bool:
+def abandoned(alive_at: datetime, now: datetime) -> bool:
     """Return whether a job that should be at work has shown no life for too long."""
-    return heartbeat is not None and now - heartbeat > HEARTBEAT_LIMIT
+    return now - alive_at > HEARTBEAT_LIMIT

@@ -57,6 +57,20 @@ def files_in(folder: Path) -> dict[str, Path]:
     return {name: path for name, path in found.items() if path.is_file()}
 
 
+def is_whole(folder: Path) -> bool:
+    """Return whether no file of a report is missing."""
+    return len(files_in(folder)) == len(FILES) + 1
+
+
+def notice_of(job: Job) -> str | None:
+    """Return what a reader of a closed job must know before any count: why there is none."""
+    if job.error is not None:
+        return "{code}: {message} {remedy}".format(**job.error)
+    if job.completed_at is not None and not job.total_contacts:
+        return "The selection holds no contacts, so there was nobody to enroll."
+    return None
+
+
 def render_page(job: Job, counts: OutcomeCounts, *, now: datetime) -> str:
     """Return the one-page HTML: a bar per outcome and a table of the reasons."""
     environment = Environment(
@@ -66,6 +80,7 @@ def render_page(job: Job, counts: OutcomeCounts, *, now: datetime) -> str:
     )
     return environment.get_template("report.html").render(
         job=job,
+        notice=notice_of(job),
         bars=_bars(counts),
         reasons=[
             {"code": code, "number": number, "sentence": Reason(code).sentence}

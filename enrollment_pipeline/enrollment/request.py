@@ -4,17 +4,41 @@ Belongs here: fields, their limits and defaults (spec "Request"). Does not belon
 account may do it now, which `service` decides.
 """
 
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 
 from enrollment_pipeline.errors import InvalidRequestError
 from enrollment_pipeline.records import TimeZoneName
 
+_SHOWN_ERRORS = 10
+# Line breaks and other controls; and what no database stores.
+_CONTROLS = re.compile("[\0-\x1f\x7f\ud800-\udfff]")
+
+
+def _one_line(text: str) -> str:
+    if _CONTROLS.search(text):
+        raise ValueError("a line break or another control character cannot be used")
+    return text
+
+
+def _different(tags: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(tags))
+
+
 IdentifierColumn = Literal["auto", "email", "contact_id"]
-Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+Line = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_one_line)]
+Tag = Annotated[Line, StringConstraints(min_length=1, max_length=100)]
 
 
 class _Part(BaseModel):
@@ -59,7 +83,7 @@ class Options(_Part):
     skip_duplicates: bool = Field(
         True, description="Off: an input that names a contact twice is refused as a whole."
     )
-    add_tags: tuple[Tag, ...] = Field(
+    add_tags: Annotated[tuple[Tag, ...], AfterValidator(_different)] = Field(
         (), max_length=50, description="Tags that every enrolled contact gets."
     )
 
@@ -67,11 +91,11 @@ class Options(_Part):
 class BulkEnrollmentRequest(_Part):
     """A request to enroll a selection of contacts into a workflow."""
 
-    workflow: str = Field(min_length=1, max_length=200, description="Name or id.")
+    workflow: Line = Field(min_length=1, max_length=200, description="Name or id.")
     selection: Selection
     options: Options = Options()
-    requested_by: str = Field("unknown", min_length=1, max_length=200)
-    request_id: str | None = Field(
+    requested_by: Line = Field("unknown", min_length=1, max_length=200)
+    request_id: Line | None = Field(
         None, min_length=1, max_length=200, description="Submitted twice, it is still one job."
     )
     scheduled_at: datetime | None = Field(
@@ -84,19 +108,29 @@ def parse_request(document: dict[str, Any]) -> BulkEnrollmentRequest:
     """Validate a request.
 
     Raises:
-        InvalidRequestError: with every error and its path in the message and in `details`.
+        InvalidRequestError: `details["errors"]` lists every `{"path", "message"}`; the message
+            tells the first ten.
     """
     try:
         return BulkEnrollmentRequest.model_validate(document)
     except ValidationError as error:
         problems = [
             {
-                "path": ".".join(str(part) for part in item["loc"]) or "request",
-                "message": item["msg"],
+                "path": _path(item["loc"]),
+                "message": item["msg"].removeprefix("Value error, "),
             }
-            for item in error.errors(include_url=False, include_input=False)
+            for item in error.errors(include_url=False, include_input=False, include_context=False)
         ]
-        told = "; ".join(f"{problem['path']}: {problem['message']}" for problem in problems)
-        raise InvalidRequestError(
-            f"The request is not valid: {told}.", details={"errors": problems}
-        ) from None
+    told = [f"{problem['path']}: {problem['message']}" for problem in problems[:_SHOWN_ERRORS]]
+    if len(problems) > _SHOWN_ERRORS:
+        told.append(f"and {len(problems) - _SHOWN_ERRORS} more")
+    raise InvalidRequestError(
+        f"The request is not valid: {'; '.join(told)}.", details={"errors": problems}
+    )
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    # Pydantic puts the kind of a selection between it and its fields, where the document has none.
+    parts = location[:1] + location[2:] if location[:1] == ("selection",) else location
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+    return path.removeprefix(".") or "request"

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
 from sqlalchemy import Connection
 
 from enrollment_pipeline.conditions.parse import parse
@@ -122,8 +123,7 @@ def _csv_rows(table: Table, column: IdentifierColumn) -> Iterator[IncomingRow]:
         for row in batch:
             found = row if isinstance(row, RejectedRow) else read_identifier(row, column)
             if isinstance(found, RejectedRow):
-                # Postgres keeps no NUL in a text, and this is one of the reasons for a rejection.
-                yield found.line, found.text.replace("\0", "\N{SYMBOL FOR NULL}"), found.reason
+                yield found
             else:
                 yield row.line, found, None
 
@@ -143,8 +143,7 @@ def _spooled(chunks: Iterable[bytes], scratch: Path, name: str) -> Iterator[Path
 def _manual_rows(chunks: Iterable[bytes]) -> Iterator[IncomingRow]:
     for number, text in enumerate(b"".join(chunks).decode().split("\n")[:-1], start=1):
         contact_id = parse_contact_id(text)
-        yield reject(number, text, "is no contact id") if contact_id is None else (
-            number,
-            str(contact_id),
-            None,
-        )
+        if contact_id is None:
+            yield reject(number, text, "is not a contact id (a UUID)")
+        else:
+            yield number, str(contact_id), None

@@ -16,11 +16,13 @@ from enrollment_pipeline.enrollment.progress import (
     percent_of,
     rate_of,
 )
-from enrollment_pipeline.enrollment.report import duration_of
+from enrollment_pipeline.enrollment.report import duration_of, notice_of
 from enrollment_pipeline.enrollment.states import JobStatus
 from enrollment_pipeline.enrollment.store import batches
 from enrollment_pipeline.enrollment.store.jobs import Job
 from enrollment_pipeline.records import Outcome
+
+_AT_WORK = (JobStatus.PENDING, JobStatus.VALIDATING, JobStatus.QUEUED, JobStatus.PROCESSING)
 
 
 def progress_of(connection: Connection, job: Job, *, now: datetime) -> Progress:
@@ -35,7 +37,7 @@ def progress_of(connection: Connection, job: Job, *, now: datetime) -> Progress:
         eta = eta_of(job.total_contacts - processed, rate) if job.selected_at else None
     else:
         seconds = duration_of(job, now)
-        rate, eta = (round(success / seconds, 2) if seconds else 0.0), 0
+        rate, eta = (success / seconds if seconds else 0.0), 0
     return Progress(
         total=job.total_contacts,
         processed=processed,
@@ -45,7 +47,7 @@ def progress_of(connection: Connection, job: Job, *, now: datetime) -> Progress:
         current_batch=job.current_batch,
         total_batches=job.total_batches,
         percent=percent_of(processed, job.total_contacts) if job.selected_at else 0.0,
-        rate=rate,
+        rate=round(rate, 2),
         eta_seconds=eta,
         heartbeat=job.heartbeat_at,
     )
@@ -66,7 +68,11 @@ def describe_job(connection: Connection, job: Job, *, now: datetime) -> dict[str
         "total_batches": job.total_batches,
         "outcomes": {str(outcome): number for outcome, number in job.outcomes.items()},
         "reasons": _reasons(connection, job),
-        "progress": progress_of(connection, job, now=now).as_dict(),
+        "progress": {
+            "job_id": str(job.id),
+            "status": str(job.status),
+            **progress_of(connection, job, now=now).as_dict(),
+        },
         "files": {},
         "error": job.error,
         "attention": _attention(job, now),
@@ -92,8 +98,10 @@ def _reasons(connection: Connection, job: Job) -> dict[str, int]:
 
 
 def _attention(job: Job, now: datetime) -> str | None:
-    working = job.status in (JobStatus.VALIDATING, JobStatus.QUEUED, JobStatus.PROCESSING)
-    if working and abandoned(job.heartbeat_at, now):
+    if job.completed_at is not None:
+        return notice_of(job) if job.error is None else None
+    alive_at = job.heartbeat_at or job.scheduled_at or job.created_at
+    if job.status in _AT_WORK and abandoned(alive_at, now):
         return f"Nobody is working on this. Go on with: enrollment resume {job.id}"
     return None
 

@@ -8,8 +8,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from enrollment_pipeline.samples.dice import Dice
-from enrollment_pipeline.samples.people import Person, invent
 from enrollment_pipeline.samples.lines import csv_line
+from enrollment_pipeline.samples.people import Person, invent
 
 COUNT = 10_000
 SEED = 20_260_105

@@ -118,9 +118,7 @@ class Bulk:
         run_phases(self.phases(job_id), stop)
         return self.verified(job_id)
 
-    def enroll(
-        self, selection: Document, workflow: object = "Welcome", **changes: Any
-    ) -> Document:
+    def enroll(self, selection: Document, workflow: object = "Welcome", **changes: Any) -> Document:
         """Submit and finish."""
         return self.finish(self.submit(selection, workflow, **changes))
 

@@ -75,7 +75,7 @@ def engine_at() -> Iterator[Callable[[URL], Engine]]:
 
 
 def external(url: URL | str, app: URL | str | None = None) -> Settings:
-    """The settings of a program whose database is at `url`, and that has no home to fall back on."""
+    """The settings of a program whose database is at `url`, without a home to fall back on."""
     return Settings(
         home=Path("/nonexistent"),
         database_url=_secret(url),

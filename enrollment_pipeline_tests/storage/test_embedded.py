@@ -1,4 +1,4 @@
-"""The embedded server: started by whoever comes first, and found again after every kind of death."""
+"""The embedded server: started by whoever comes first, found again after every kind of death."""
 
 import os
 import signal

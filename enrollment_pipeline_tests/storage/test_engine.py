@@ -1,4 +1,4 @@
-"""A database elsewhere: accepted when it is up to date and safe, refused with the way out if not."""
+"""A database elsewhere: opened when it is up to date and safe, else refused with the way out."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -243,11 +243,11 @@ def test_an_unreachable_server_is_reported_without_the_password(
 def test_what_is_no_postgres_url_is_refused_by_the_name_of_its_variable(
     server: URL, work: Callable[[Settings], object], value: str
 ) -> None:
-    with pytest.raises(ConfigurationError, match="^ENROLLMENT_DATABASE_URL ") as refused:
+    with pytest.raises(ConfigurationError, match=r"^ENROLLMENT_DATABASE_URL ") as refused:
         work(external(value))
     assert "s3cret" not in str(refused.value.as_dict())
 
-    with pytest.raises(ConfigurationError, match="^ENROLLMENT_APP_DATABASE_URL "):
+    with pytest.raises(ConfigurationError, match=r"^ENROLLMENT_APP_DATABASE_URL "):
         work(external(server, app=value))
 
 

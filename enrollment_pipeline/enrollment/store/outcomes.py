@@ -84,9 +84,13 @@ def collect(connection: Connection, job_id: UUID) -> OutcomeCounts:
 
     The other functions of this module read that table.
     """
-    connection.execute(text("set local work_mem = '128MB'"))
     connection.execute(text("drop table if exists pg_temp.outcome"))
+    # The rows of this job are younger than the statistics, by which the planner takes them for a
+    # handful and joins by nested loops: measured, 0.5 s instead of 0.05 s for ten thousand rows.
+    connection.execute(text("set local work_mem = '128MB'"))
+    connection.execute(text("set local enable_nestloop = off"))
     connection.execute(_COLLECT, {"job_id": job_id})
+    connection.execute(text("set local enable_nestloop = on"))
     outcomes = dict.fromkeys(Outcome, 0)
     reasons: dict[str, int] = {}
     for row in connection.execute(_COUNT):

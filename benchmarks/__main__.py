@@ -1,0 +1,196 @@
+"""Measure everything and print the table of goals: python -m benchmarks."""
+
+import argparse
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import create_engine
+
+from benchmarks.ground import WORKFLOW, Ground, ground
+from benchmarks.yardsticks import one_at_a_time, one_insert
+from enrollment_pipeline.enrollment.phases import Phases
+from enrollment_pipeline.storage.engine import database_urls
+from enrollment_pipeline.storage.tenancy import Database
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: what was measured, beside what, and the goal for the ratio."""
+
+    work: str
+    figure: str
+    yardstick: str
+    ratio: float
+    goal: str
+    met: bool
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Return the seconds that `work` takes."""
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def drain(phases: Phases) -> float:
+    """Return the seconds that one lane takes to enroll a prepared job."""
+    return timed(phases.lane(threading.Event()).drain)
+
+
+def at_most(work: str, figure: float, yardstick: float, goal: float) -> Row:
+    """Return a row for "at most so many times the yardstick", in seconds."""
+    ratio = figure / yardstick
+    told = f"at most {goal} x"
+    return Row(work, f"{figure:.2f} s", f"{yardstick:.2f} s", ratio, told, ratio <= goal)
+
+
+def at_least(work: str, figure: float, yardstick: float, goal: float) -> Row:
+    """Return a row for "at least so many times faster than the yardstick", in seconds."""
+    ratio = yardstick / figure
+    told = f"at least {goal} x faster"
+    return Row(work, f"{figure:.2f} s", f"{yardstick:.2f} s", ratio, told, ratio >= goal)
+
+
+def large_job(ground: Ground, contacts: int, rounds: int) -> list[Row]:
+    """Enroll phase and whole job beside one INSERT ... SELECT, and the cost of RLS."""
+    ground.fill(contacts)
+    path = ground.csv(contacts)
+    floors, phases, wholes, unbound = [], [], [], []
+    owner = Database(
+        create_engine(database_urls(ground.settings).owner, connect_args={"options": "-c jit=off"})
+    )
+    for _ in range(rounds):
+        ground.forget_enrollments()
+        floors.append(one_insert(ground, ground.prepared(path).job().id))
+        ground.forget_enrollments()
+        phases.append(drain(ground.prepared(path)))
+        ground.forget_enrollments()
+        prepared = ground.prepared(path)
+        as_owner = Phases(owner, ground.settings, prepared.job().id)
+        unbound.append(drain(as_owner))
+        ground.forget_enrollments()
+        wholes.append(timed(lambda: ground.whole_job(path)))
+    owner.close()
+    floor, phase, whole, free = map(statistics.median, (floors, phases, wholes, unbound))
+    named = f"{contacts:,} contacts"
+    return [
+        at_most(
+            f"enroll phase, {named}, batches of 100 | one INSERT ... SELECT", phase, floor, 1.5
+        ),
+        at_most(f"whole job, {named}, CSV to report | the same", whole, floor, 4.0),
+        at_most(f"row-level security, enroll phase, {named} | without", phase, free, 1.1),
+    ]
+
+
+def small_job(ground: Ground) -> list[Row]:
+    """Ten thousand rows as a user runs them, beside the usual way."""
+    count = 10_000
+    ground.fill(count)
+    path = ground.csv(count)
+    addresses = [f"u{number}@example.com" for number in range(1, count + 1)]
+    ground.forget_enrollments()
+    usual = one_at_a_time(ground, addresses)
+    processes, phases = [], []
+    for _ in range(3):
+        ground.forget_enrollments()
+        processes.append(
+            timed(lambda: ground.program("run", "--workflow", WORKFLOW, "--csv", str(path)))
+        )
+        ground.forget_enrollments()
+        phases.append(drain(ground.prepared(path)))
+    return [
+        at_least(
+            "enrollment run, 10,000 rows, whole process | an ORM, one contact at a time",
+            statistics.median(processes),
+            usual,
+            3,
+        ),
+        at_least("enroll phase, 10,000 contacts | the same", statistics.median(phases), usual, 100),
+    ]
+
+
+def jobs_at_once(ground: Ground) -> list[Row]:
+    """Five jobs of one account at once, beside one job of the same size."""
+    ground.fill(50_000)
+    alone, together = [], []
+    for _ in range(3):
+        ground.forget_enrollments()
+        alone.append(timed(lambda: ground.whole_job(ground.csv(50_000))))
+        ground.forget_enrollments()
+        paths = [ground.csv(10_000, first) for first in range(1, 50_001, 10_000)]
+        workers = [threading.Thread(target=ground.whole_job, args=[path]) for path in paths]
+
+        def all_five(workers: list[threading.Thread] = workers) -> None:
+            for worker in workers:
+                worker.start()
+            for worker in workers:
+                worker.join()
+
+        together.append(timed(all_five))
+    return [
+        at_most(
+            "5 jobs of 10,000 at once | one job of 50,000",
+            statistics.median(together),
+            statistics.median(alone),
+            1.5,
+        )
+    ]
+
+
+def memory(ground: Ground, large: int) -> list[Row]:
+    """Peak memory of a run over a huge file, beside that over a small one."""
+    small = 100_000
+    peaks = []
+    for rows in (small, large):
+        ground.fill(rows)
+        ground.forget_enrollments()
+        path = ground.csv(rows)
+        peaks.append(ground.peak_memory("run", "--workflow", WORKFLOW, "--csv", str(path)))
+    few, many = peaks
+    work = f"peak memory, {large:,}-row CSV | {small:,} rows"
+    told = "at most 150 MB more"
+    return [Row(work, f"{many:.0f} MB", f"{few:.0f} MB", many / few, told, many - few <= 150)]
+
+
+def main() -> int:
+    """Measure what was asked for; return 1 where a goal was missed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--contacts", type=int, default=1_000_000, help="size of the large job")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of the large job")
+    parser.add_argument("--memory-rows", type=int, default=10_000_000, help="size of the huge CSV")
+    parser.add_argument("--only", choices=["large", "small", "jobs", "memory"], help="one part")
+    chosen = parser.parse_args()
+    parts: dict[str, Callable[[Ground], list[Row]]] = {
+        "small": small_job,
+        "jobs": jobs_at_once,
+        "large": lambda place: large_job(place, chosen.contacts, chosen.rounds),
+        "memory": lambda place: memory(place, chosen.memory_rows),
+    }
+    rows: list[Row] = []
+    with ground() as place:
+        for name, part in parts.items():
+            if chosen.only in (None, name):
+                print(f"measuring: {name}", file=sys.stderr)
+                rows += part(place)
+    table = Table("Work | yardstick", "Figure", "Yardstick", "Ratio", "Goal", "Met")
+    for row in rows:
+        table.add_row(
+            row.work,
+            row.figure,
+            row.yardstick,
+            f"{row.ratio:.2f}",
+            row.goal,
+            "yes" if row.met else "NO",
+        )
+    Console(width=150).print(table)
+    return 0 if all(row.met for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
