@@ -7,12 +7,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import create_engine
 
-from benchmarks.ground import WORKFLOW, Ground, ground
+from benchmarks.ground import WORKFLOW, Ground, drain, ground
 from benchmarks.yardsticks import one_at_a_time, one_insert
 from enrollment_pipeline.enrollment.phases import Phases
 from enrollment_pipeline.storage.engine import database_urls
@@ -36,11 +37,6 @@ def timed(work: Callable[[], object]) -> float:
     begun = time.perf_counter()
     work()
     return time.perf_counter() - begun
-
-
-def drain(phases: Phases) -> float:
-    """Return the seconds that one lane takes to enroll a prepared job."""
-    return timed(phases.lane(threading.Event()).drain)
 
 
 def at_most(work: str, figure: float, yardstick: float, goal: float) -> Row:
@@ -69,11 +65,12 @@ def large_job(ground: Ground, contacts: int, rounds: int) -> list[Row]:
         ground.forget_enrollments()
         floors.append(one_insert(ground, ground.prepared(path).job().id))
         ground.forget_enrollments()
-        phases.append(drain(ground.prepared(path)))
+        prepared = ground.prepared(path)
+        phases.append(timed(partial(drain, prepared)))
         ground.forget_enrollments()
         prepared = ground.prepared(path)
         as_owner = Phases(owner, ground.settings, prepared.job().id)
-        unbound.append(drain(as_owner))
+        unbound.append(timed(partial(drain, as_owner)))
         ground.forget_enrollments()
         wholes.append(timed(lambda: ground.whole_job(path)))
     owner.close()
@@ -103,7 +100,8 @@ def small_job(ground: Ground) -> list[Row]:
             timed(lambda: ground.program("run", "--workflow", WORKFLOW, "--csv", str(path)))
         )
         ground.forget_enrollments()
-        phases.append(drain(ground.prepared(path)))
+        prepared = ground.prepared(path)
+        phases.append(timed(partial(drain, prepared)))
     return [
         at_least(
             "enrollment run, 10,000 rows, whole process | an ORM, one contact at a time",

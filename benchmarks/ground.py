@@ -16,6 +16,7 @@ from sqlalchemy import Engine, create_engine, text
 
 from enrollment_pipeline.accounts import service as accounts
 from enrollment_pipeline.enrollment import service
+from enrollment_pipeline.enrollment.lanes import drain_together
 from enrollment_pipeline.enrollment.phases import Phases
 from enrollment_pipeline.enrollment.request import parse_request
 from enrollment_pipeline.records import Account
@@ -97,18 +98,17 @@ class Ground:
         return job_id
 
     def prepared(self, path: Path) -> Phases:
-        """Return a job whose batches are written and whose lanes are open."""
+        """Return a job whose batches are written."""
         phases = Phases(self.database, self.settings, self.submit(path))
         phases.select()
         phases.validate()
         phases.partition()
-        phases.open_lanes()
         return phases
 
     def whole_job(self, path: Path) -> Phases:
         """Run all phases of a job, from submitting a CSV file to its report."""
         phases = self.prepared(path)
-        phases.lane(threading.Event()).drain()
+        drain(phases)
         phases.close_lanes()
         phases.check()
         phases.report()
@@ -138,6 +138,12 @@ class Ground:
         if status:
             sys.exit(f"{' '.join(arguments)} failed")
         return usage.ru_maxrss / 1024
+
+
+def drain(phases: Phases) -> None:
+    """Enroll a prepared job, with as many lanes as it opens."""
+    lanes = phases.open_lanes()
+    drain_together([phases.lane(threading.Event()) for _ in range(lanes)])
 
 
 @contextmanager

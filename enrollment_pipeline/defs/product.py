@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from uuid import UUID
 
 import dagster as dg
+from pydantic import Field
 
 from enrollment_pipeline.enrollment.phases import Phases
 from enrollment_pipeline.errors import ProductError
@@ -14,7 +15,13 @@ from enrollment_pipeline.storage.tenancy import Database
 
 
 class Product(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """Opens the product for the time of a step; it has no configuration of its own."""
+    """Opens the product for the time of a step."""
+
+    one_step: bool = Field(
+        default=True,
+        description="One step opens all lanes of a job as threads. Off: every lane is a step, for "
+        "executors that give each step a worker of its own.",
+    )
 
     def settings(self) -> Settings:
         """Return the settings of the environment."""

@@ -22,8 +22,7 @@ from enrollment_pipeline.errors import InvalidRequestError
 from enrollment_pipeline.records import TimeZoneName
 
 _SHOWN_ERRORS = 10
-# Line breaks and other controls; and what no database stores.
-_CONTROLS = re.compile("[\0-\x1f\x7f\ud800-\udfff]")
+_CONTROLS = re.compile(r"[\0-\x1f\x7f]")
 
 
 def _one_line(text: str) -> str:

@@ -43,7 +43,7 @@ def chunks_of(path: Path) -> Iterator[bytes]:
 def chunks_of_ids(contact_ids: Iterable[str]) -> Iterator[bytes]:
     """Yield ids, one a line, in the form in which the store keeps them."""
     lines = (f"{' '.join(contact_id.split())}\n" for contact_id in contact_ids)
-    yield "".join(lines).encode(errors="replace")
+    yield "".join(lines).encode()
 
 
 def resolve(
@@ -65,7 +65,9 @@ def resolve(
     if job.selection_type == "csv":
         _resolve_csv(connection, job, limits=limits, scratch=scratch)
     elif job.selection_type == "manual":
-        selections.receive(connection, _manual_rows(jobs.read_input(connection, job.id)))
+        # Read before the COPY begins: a connection does one thing at a time.
+        ids = b"".join(jobs.read_input(connection, job.id)).decode()
+        selections.receive(connection, _manual_rows(ids))
         selections.take_ids(connection, job)
     else:
         _resolve_filter(connection, job, limits=limits, now=now)
@@ -140,8 +142,8 @@ def _spooled(chunks: Iterable[bytes], scratch: Path, name: str) -> Iterator[Path
         yield path
 
 
-def _manual_rows(chunks: Iterable[bytes]) -> Iterator[IncomingRow]:
-    for number, text in enumerate(b"".join(chunks).decode().split("\n")[:-1], start=1):
+def _manual_rows(ids: str) -> Iterator[IncomingRow]:
+    for number, text in enumerate(ids.split("\n")[:-1], start=1):
         contact_id = parse_contact_id(text)
         if contact_id is None:
             yield reject(number, text, "is not a contact id (a UUID)")

@@ -14,7 +14,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from subprocess import SubprocessError
 from typing import Any
@@ -88,7 +88,8 @@ def stop_server(folder: Path) -> bool:
             return False
         server = _library().get_server(folder, start=False, cleanup_mode=None)
         server.ensure_postgres_running()
-        server._stop()
+        with suppress(psutil.NoSuchProcess):
+            server._stop()
     return True
 
 

@@ -175,6 +175,11 @@ def _app_password(owner: URL) -> str | None:
     return hmac.new(owner.password.encode(), APP_ROLE.encode(), hashlib.sha256).hexdigest()
 
 
+def _is_derived(urls: DatabaseUrls) -> bool:
+    derived = _app_password(urls.owner)
+    return derived is not None and (urls.app.username, urls.app.password) == (APP_ROLE, derived)
+
+
 def _check(engine: Engine, urls: DatabaseUrls) -> str | None:
     """Return the schema version, None where there is no schema or no app role."""
     name = urls.app.username or ""
@@ -198,8 +203,10 @@ def _check(engine: Engine, urls: DatabaseUrls) -> str | None:
             return None
         raise ConfigurationError(
             f"The role {name} cannot log in: {message}",
-            remedy="Run: enrollment database upgrade (it sets the password of enrollment_app), or "
-            "let ENROLLMENT_APP_DATABASE_URL name a login role that is a member of enrollment_app.",
+            remedy="Run: enrollment database upgrade, which sets the role's password."
+            if _is_derived(urls)
+            else f"Let ENROLLMENT_APP_DATABASE_URL name {APP_ROLE} or a login role that is a "
+            "member of it, with the password.",
         ) from None
     if row.privileged:
         raise DatabasePrivilegesError

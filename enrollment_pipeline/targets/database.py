@@ -5,7 +5,9 @@ and the batch has moved on, or neither.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
+from psycopg.errors import UniqueViolation
 from sqlalchemy import (
     ARRAY,
     CTE,
@@ -15,22 +17,21 @@ from sqlalchemy import (
     Text,
     Uuid,
     bindparam,
-    cast,
     exists,
     func,
     insert,
     literal,
+    or_,
     select,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import IntegrityError
 
 from enrollment_pipeline.errors import Reason
 from enrollment_pipeline.storage.facts import exclusion_code, exclusion_message, fact_columns
-from enrollment_pipeline.storage.schema import (
-    contacts as contact,
-)
+from enrollment_pipeline.storage.schema import contacts as contact
 from enrollment_pipeline.storage.schema import (
     enrollment_batches,
     enrollment_failures,
@@ -84,50 +85,101 @@ class DatabaseTarget:
         contacts: int,
     ) -> EnrollmentResult:
         """Enroll, and record who may not be; see `Target.enroll`."""
-        row = connection.execute(
-            _statement(order), {"numbers": list(numbers), "contacts": contacts}
-        ).one()
-        if order.add_tags and row.enrolled:
+        claimed = {"numbers": list(numbers), "contacts": contacts}
+        handed_in, enrolled = _insert(connection, order, claimed)
+        refused: dict[str, int] = {}
+        if enrolled < handed_in:
+            rows = connection.execute(_record_refused(order), claimed)
+            refused = {row.code: row.number for row in rows}
+        if order.add_tags and enrolled:
             connection.execute(
                 _ADD_TAGS,
                 {
                     "account_id": order.account_id,
                     "source": order.source,
                     "source_id": order.source_id,
-                    "numbers": list(numbers),
-                    "contacts": contacts,
                     "tags": list(order.add_tags),
+                    **claimed,
                 },
             )
-        return EnrollmentResult(row.contacts, row.enrolled, row.refused or {})
+        return EnrollmentResult(handed_in, enrolled, refused)
 
 
-def _statement(order: EnrollmentOrder) -> Select[tuple[int, int, dict[str, int]]]:
-    judged = _judged(order)
-    enrolled = _enrolled(order, judged)
-    late = _late(order, judged, enrolled)
-    by_code = select(late.c.code, func.count().label("number")).group_by(late.c.code).subquery()
-    return select(
-        select(func.count()).select_from(judged).scalar_subquery().label("contacts"),
-        select(func.count()).select_from(enrolled).scalar_subquery().label("enrolled"),
-        select(func.jsonb_object_agg(by_code.c.code, by_code.c.number, type_=JSONB))
-        .scalar_subquery()
-        .label("refused"),
+def _insert(
+    connection: Connection, order: EnrollmentOrder, claimed: dict[str, Any]
+) -> tuple[int, int]:
+    """Return how many contacts were handed in and how many of them were enrolled."""
+    try:
+        # Looking for conflicts costs as much as the insert itself, and there are none unless
+        # somebody enrolls the same contact at this very moment.
+        with connection.begin_nested():
+            row = connection.execute(_enroll(order, insert(enrollments)), claimed).one()
+    except IntegrityError as error:
+        if not _is_second_active(error):
+            raise
+        tolerant = upsert(enrollments).on_conflict_do_nothing()
+        row = connection.execute(_enroll(order, tolerant), claimed).one()
+    return row.handed_in, row.enrolled
+
+
+def _is_second_active(error: IntegrityError) -> bool:
+    return (
+        isinstance(error.orig, UniqueViolation)
+        and error.orig.diag.constraint_name == "enrollments_one_active"
     )
 
 
-def _judged(order: EnrollmentOrder) -> CTE:
+def _members(order: EnrollmentOrder) -> CTE:
     batch = enrollment_batches
     following = func.unnest(
         batch.c.contact_ids[
             batch.c.processed + 1 : batch.c.processed + bindparam("contacts", type_=Integer)
         ]
     )
-    member = (
+    return (
         select(batch.c.number, following.label("contact_id"))
         .where(batch.c.job_id == order.source_id)
         .where(batch.c.number == func.any(bindparam("numbers", type_=ARRAY(Integer))))
         .cte("member")
+        .prefix_with("materialized")
+    )
+
+
+def _enroll(order: EnrollmentOrder, into: Insert | Any) -> Select[tuple[int, int]]:
+    member = _members(order)
+    enrolled = (
+        into.from_select(
+            ["account_id", "workflow_id", "contact_id", "current_step", "source", "source_id"],
+            select(
+                literal(order.account_id, Uuid),
+                literal(order.workflow_id, Uuid),
+                contact.c.id,
+                literal(order.first_step),
+                literal(order.source),
+                literal(order.source_id, Uuid),
+            )
+            .select_from(member.join(contact, contact.c.id == member.c.contact_id))
+            .where(~or_(*fact_columns(order.rules, contact, order.workflow_id)))
+            # Two jobs that enroll the same contacts take the keys in the same order and cannot
+            # deadlock; and neighbours in the index are written together.
+            .order_by(contact.c.id),
+        )
+        .returning(enrollments.c.contact_id)
+        .cte("enrolled")
+    )
+    return select(
+        select(func.count()).select_from(member).scalar_subquery().label("handed_in"),
+        select(func.count()).select_from(enrolled).scalar_subquery().label("enrolled"),
+    )
+
+
+def _record_refused(order: EnrollmentOrder) -> Select[tuple[str, int]]:
+    """Record the contacts that the insert passed over, each with its code."""
+    member = _members(order)
+    enrolled = (
+        exists()
+        .where(enrollments.c.source_id == order.source_id)
+        .where(enrollments.c.contact_id == member.c.contact_id)
     )
     asked = (
         select(
@@ -136,60 +188,28 @@ def _judged(order: EnrollmentOrder) -> CTE:
             *fact_columns(order.rules, contact, order.workflow_id),
         )
         .select_from(member.outerjoin(contact, contact.c.id == member.c.contact_id))
+        .where(~enrolled)
         .cte("asked")
         .prefix_with("materialized")
     )
-    return (
-        select(
-            asked.c.number,
-            asked.c.contact_id,
-            exclusion_code(order.rules, asked).label("code"),
-            exclusion_message(order.rules, asked).label("message"),
-        )
-        .cte("judged")
-        .prefix_with("materialized")
-    )
-
-
-def _enrolled(order: EnrollmentOrder, judged: CTE) -> CTE:
-    # In the order of contact ids: two jobs that enroll the same contacts take the keys in the same
-    # order and cannot deadlock; and neighbours in the index are written together.
-    return (
-        upsert(enrollments)
-        .from_select(
-            ["account_id", "workflow_id", "contact_id", "current_step", "source", "source_id"],
-            select(
-                literal(order.account_id, Uuid),
-                literal(order.workflow_id, Uuid),
-                judged.c.contact_id,
-                literal(order.first_step),
-                literal(order.source),
-                literal(order.source_id, Uuid),
-            )
-            .where(judged.c.code.is_(None))
-            .order_by(judged.c.contact_id),
-        )
-        .on_conflict_do_nothing()
-        .returning(enrollments.c.contact_id)
-        .cte("enrolled")
-    )
-
-
-def _late(order: EnrollmentOrder, judged: CTE, enrolled: CTE) -> CTE:
-    code = func.coalesce(judged.c.code, str(Reason.ALREADY_ENROLLED))
-    return (
+    late = (
         insert(enrollment_failures)
         .from_select(
             ["account_id", "job_id", "batch_number", "contact_id", "code", "message"],
             select(
                 literal(order.account_id, Uuid),
                 literal(order.source_id, Uuid),
-                judged.c.number,
-                judged.c.contact_id,
-                code,
-                func.coalesce(func.nullif(judged.c.message, ""), cast(_MEANWHILE, Text)),
-            ).where(~exists().where(enrolled.c.contact_id == judged.c.contact_id)),
+                asked.c.number,
+                asked.c.contact_id,
+                func.coalesce(
+                    exclusion_code(order.rules, asked), literal(str(Reason.ALREADY_ENROLLED))
+                ),
+                func.coalesce(
+                    func.nullif(exclusion_message(order.rules, asked), ""), literal(_MEANWHILE)
+                ),
+            ),
         )
         .returning(enrollment_failures.c.code)
         .cte("late")
     )
+    return select(late.c.code, func.count().label("number")).group_by(late.c.code)

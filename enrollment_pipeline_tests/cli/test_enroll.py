@@ -184,8 +184,17 @@ def test_a_selection_over_the_limit_ends_the_run_as_a_refusal(
     add_contacts(account, 5)
     add_workflow(account)
     done = subprocess.run(
-        [PROGRAM, "run", "--workflow", "Welcome", "--csv", addresses(5)]
-        + ["--account", account.name, "--json"],
+        [
+            PROGRAM,
+            "run",
+            "--workflow",
+            "Welcome",
+            "--csv",
+            addresses(5),
+            "--account",
+            account.name,
+            "--json",
+        ],
         capture_output=True,
         text=True,
         timeout=120,

@@ -5,19 +5,18 @@ import pytest
 from sqlalchemy import text
 
 from enrollment_pipeline.definitions import build_definitions
+from enrollment_pipeline.defs.enrollment import assets, lanes
+from enrollment_pipeline.defs.product import Product
 from enrollment_pipeline.enrollment import service
+from enrollment_pipeline.runs.in_process import _QUIET
 
 
 def materialization(instance, asset, job_id):
     event = instance.fetch_materializations(
-        dg.AssetRecordsFilter(
-            asset_key=dg.AssetKey(asset), asset_partitions=[str(job_id)]
-        ),
+        dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[str(job_id)]),
         limit=1,
     ).records[0]
-    return {
-        name: value.value for name, value in event.asset_materialization.metadata.items()
-    }
+    return {name: value.value for name, value in event.asset_materialization.metadata.items()}
 
 
 def test_the_graph_holds_these_assets_checks_jobs_and_sensors():
@@ -102,8 +101,7 @@ def test_a_run_enrolls_and_tells_it_in_metadata_checks_and_observations(
 
 def events(instance, run, kind):
     return [
-        entry.event_log_entry.dagster_event
-        and _Event(entry.event_log_entry.dagster_event)
+        entry.event_log_entry.dagster_event and _Event(entry.event_log_entry.dagster_event)
         for entry in instance.get_records_for_run(run.run_id, of_type=kind).records
     ]
 
@@ -235,28 +233,46 @@ def test_a_re_execution_finishes_what_an_earlier_run_left(
     assert document["outcomes"]["enrolled"] == 40
     with owner.connect() as connection:
         doubled = connection.scalar(
-            text("select count(*) - count(distinct contact_id) from enrollment.enrollments "
-                 "where source_id = :job"),
+            text(
+                "select count(*) - count(distinct contact_id) from enrollment.enrollments "
+                "where source_id = :job"
+            ),
             {"job": job_id},
         )
     assert doubled == 0
 
 
-@pytest.mark.parametrize("lanes", [1, 3])
-def test_every_lane_is_a_step(
-    lanes, instance, account, add_contacts, add_workflow, submit, run_job
+@pytest.mark.parametrize(
+    ("one_step", "steps"),
+    [(True, {"lanes"}), (False, {"lane_1", "lane_2", "lane_3"})],
+)
+def test_lanes_are_threads_of_one_step_or_steps_of_their_own(
+    one_step, steps, instance, database, settings, account, add_contacts, add_workflow, submit
 ):
     add_contacts(account, 30)
     add_workflow(account)
     job_id = submit(
         account,
         {"type": "filter", "filter": {}},
-        options={"batch_size": 10, "lanes": lanes},
+        options={"batch_size": 10, "lanes": 3},
     )
 
-    run = run_job(job_id)
+    instance.add_dynamic_partitions("enrollment_jobs", [str(job_id)])
+    result = dg.materialize(
+        [
+            assets.contact_selection,
+            assets.contact_eligibility,
+            assets.enrollment_batches,
+            lanes.enrollments,
+            assets.enrollment_report,
+        ],
+        partition_key=str(job_id),
+        instance=instance,
+        resources={"product": Product(one_step=one_step)},
+        run_config=_QUIET,
+    )
 
-    steps = {step.step_key for step in instance.get_run_step_stats(run.run_id)}
-    assert {step for step in steps if "enroll_lane" in step} == {
-        f"enrollments.enroll_lane[lane_{number}]" for number in range(1, lanes + 1)
-    }
+    executed = {event.step_key for event in result.get_step_success_events()}
+    lane_steps = {step for step in executed if "enroll_lane" in step}
+    assert lane_steps == {f"enrollments.enroll_lane[{step}]" for step in steps}
+    assert service.describe(database, settings, account, job_id)["outcomes"]["enrolled"] == 30

@@ -1,5 +1,7 @@
 """The launchpad form and the queue."""
 
+from datetime import UTC, datetime, timedelta
+
 import dagster as dg
 import pytest
 from sqlalchemy import text
@@ -103,9 +105,7 @@ def test_the_queue_starts_a_submitted_job_once_per_attempt(
     assert str(job_id) in first.dynamic_partitions_requests[0].partition_keys
 
 
-def test_the_queue_leaves_jobs_alone_that_a_command_runs(
-    instance, account, add_workflow, submit
-):
+def test_the_queue_leaves_jobs_alone_that_a_command_runs(instance, account, add_workflow, submit):
     add_workflow(account)
     job_id = submit(account, {"type": "filter", "filter": {}}, runner="caller")
 
@@ -120,7 +120,7 @@ def test_the_queue_starts_a_scheduled_job_when_it_is_due(
         account,
         {"type": "filter", "filter": {}},
         runner="queue",
-        scheduled_at="2999-01-01T09:00:00+00:00",
+        scheduled_at=(datetime.now(UTC) + timedelta(days=1)).isoformat(),
     )
     assert requests_for(tick(instance), job_id) == []
 

@@ -12,17 +12,10 @@ from enrollment_pipeline_tests.enrollment.conftest import EVERYBODY, Bulk, MakeB
 
 
 @pytest.fixture
-def crowd(
-    bulk: Bulk, add_contacts: Callable[..., list[UUID]], add_workflow: Callable[..., UUID]
-) -> list[UUID]:
+def crowd(bulk: Bulk, add_workflow: Callable[..., UUID]) -> list[UUID]:
     """10,001 contacts."""
     add_workflow(bulk.account)
-    ids = bulk.query(
-        "insert into enrollment.contacts (account_id, email) "
-        "select :account, 'c' || n || '@example.com' from generate_series(1, 10001) n returning id",
-        account=bulk.account.id,
-    )
-    return [row["id"] for row in ids]
+    return bulk.crowd(10_001)
 
 
 def emails(count: int) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 from sqlalchemy import URL, create_engine, text
@@ -67,6 +68,8 @@ def test_threads_that_start_on_a_fresh_folder_at_once_find_one_server(
         thread.join()
 
     assert found == [start_server(folder)] * 4
+    # One of them made the folder; none began to make another and left it.
+    assert [path for path in folder.parent.iterdir() if path.is_dir()] == [folder]
 
 
 def test_a_folder_whose_creation_was_killed_is_created_anew(make_home: Callable[[], Path]) -> None:
@@ -93,28 +96,25 @@ def test_a_server_that_was_stopped_starts_again_with_its_rows(folder: Path) -> N
 
 def test_a_server_that_was_killed_is_replaced(folder: Path) -> None:
     start_server(folder)
-    killed = _pid(folder)
 
-    os.kill(killed, signal.SIGKILL)
+    killed = _kill(folder)
 
     assert _answers(start_server(folder))
     assert _pid(folder) != killed
 
 
 def test_a_pid_file_that_names_an_unrelated_process_is_not_believed(folder: Path) -> None:
-    start_server(folder)
-    lines = (folder / "postmaster.pid").read_text(encoding="utf-8").splitlines(keepends=True)
-    stop_server(folder)
-
     with subprocess.Popen(["sleep", "60"]) as unrelated:
-        (folder / "postmaster.pid").write_text(
-            "".join([f"{unrelated.pid}\n", *lines[1:]]), encoding="utf-8"
-        )
-        url = start_server(folder)
+        assert _answers(_started_over_a_pid_file_of(unrelated.pid, folder))
         assert unrelated.poll() is None
         unrelated.kill()
 
-    assert _answers(url)
+
+def test_a_pid_file_that_names_the_server_of_another_folder_is_not_believed(
+    folder: Path, home: Path, server: URL
+) -> None:
+    assert _answers(_started_over_a_pid_file_of(_pid(home / "postgres"), folder))
+    assert _answers(server)
 
 
 @pytest.mark.parametrize("left", ["", "nonsense\n"])
@@ -185,18 +185,21 @@ def test_a_program_that_starts_twice_and_stops_says_nothing_at_its_end(folder: P
     stop_server(folder)
     program = python(
         f"""
-import os, signal
 from pathlib import Path
 from enrollment_pipeline.storage.embedded import start_server, stop_server
 folder = Path({str(folder)!r})
 start_server(folder)
-os.kill(int((folder / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+input()
 start_server(folder)
 print(stop_server(folder))
-"""
+""",
+        stdin=subprocess.PIPE,
     )
+    _wait(lambda: (folder / "postmaster.pid").exists())
+    start_server(folder)
+    _kill(folder)
 
-    out, err = program.communicate(timeout=60)
+    out, err = program.communicate("go on\n", timeout=60)
 
     assert (out, err, program.returncode) == ("True\n", "", 0)
 
@@ -254,6 +257,29 @@ def _answers(url: URL) -> bool:
 
 def _pid(folder: Path) -> int:
     return int((folder / "postmaster.pid").read_text(encoding="utf-8").split()[0])
+
+
+def _started_over_a_pid_file_of(pid: int, folder: Path) -> URL:
+    start_server(folder)
+    lines = (folder / "postmaster.pid").read_text(encoding="utf-8").splitlines(keepends=True)
+    stop_server(folder)
+    (folder / "postmaster.pid").write_text("".join([f"{pid}\n", *lines[1:]]), encoding="utf-8")
+    return start_server(folder)
+
+
+def _kill(folder: Path) -> int:
+    server = psutil.Process(_pid(folder))
+    server.kill()
+    # A process goes on for a moment, and stays as a zombie where nobody asks for its end.
+    _wait(lambda: _is_dead(server))
+    return server.pid
+
+
+def _is_dead(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _wait(until: Callable[[], bool]) -> None:

@@ -1,7 +1,6 @@
 """A database elsewhere: opened when it is up to date and safe, else refused with the way out."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -23,7 +22,7 @@ from enrollment_pipeline.storage.engine import (
     open_database,
     upgrade,
 )
-from enrollment_pipeline_tests.storage.conftest import external, python
+from enrollment_pipeline_tests.storage.conftest import NO_HOME, external, python
 
 UPGRADE = """
 from enrollment_pipeline.settings import load_settings
@@ -267,7 +266,7 @@ def test_every_way_to_write_a_postgres_url_is_understood(scheme: str) -> None:
 
 
 def test_an_app_url_alone_is_refused(server: URL) -> None:
-    settings = Settings(home=Path("/nonexistent"), app_database_url=external(server).database_url)
+    settings = Settings(home=NO_HOME, app_database_url=external(server).database_url)
 
     with pytest.raises(ConfigurationError, match="ENROLLMENT_DATABASE_URL is missing"):
         database_urls(settings)

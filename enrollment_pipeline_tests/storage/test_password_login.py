@@ -160,6 +160,18 @@ def test_a_password_that_somebody_changed_is_mended_by_an_upgrade(
     open_database(external(keeper)).close()
 
 
+def test_a_wrong_password_of_a_given_app_role_is_refused_by_the_name_of_its_variable(
+    keeper: URL,
+) -> None:
+    upgrade(external(keeper))
+
+    with pytest.raises(ConfigurationError, match=f"{APP_ROLE} cannot log in") as refused:
+        open_database(external(keeper, app=keeper.set(username=APP_ROLE, password="s3cret")))
+
+    assert "ENROLLMENT_APP_DATABASE_URL" in refused.value.advice
+    assert "s3cret" not in str(refused.value.as_dict())
+
+
 def test_a_wrong_password_of_the_owner_is_not_taken_for_a_missing_role(keeper: URL) -> None:
     wrong = external(keeper.set(password="s3cret"))
 

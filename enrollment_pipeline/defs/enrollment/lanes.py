@@ -1,10 +1,11 @@
 """The asset `enrollments`: lanes that claim batches until none is left, and its blocking checks.
 
 A lane is a worker, not a batch: a step costs 0.06 s in process and 2 s in a process of its own, and
-ten thousand contacts are a hundred batches.
+ten thousand contacts are a hundred batches. Where the steps of a run share a process, one step
+opens all lanes as threads; where each has a worker of its own, a lane is a step.
 """
 
-import time
+import threading
 import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,9 +16,10 @@ from enrollment_pipeline.defs.enrollment.partitions import ENROLLMENT_JOBS, GROU
 from enrollment_pipeline.defs.interrupts import StopFlag
 from enrollment_pipeline.defs.product import Product
 from enrollment_pipeline.enrollment.engine import LaneEnd
+from enrollment_pipeline.enrollment.lanes import drain_together
 from enrollment_pipeline.enrollment.phases import Phases
 
-# An event costs about 20 ms, so a lane reports at most so often (seconds).
+# An event costs about 20 ms, so a step reports at most so often (seconds).
 OBSERVATION_INTERVAL = 1.0
 CHECKS = {
     "outcomes_add_up": "Every input row has exactly one outcome, and the counters agree.",
@@ -32,21 +34,27 @@ CHECKS = {
     description="Begins enrolling and opens as many lanes as the job is worth.",
 )
 def open_lanes(context: dg.OpExecutionContext, product: Product) -> Iterator[dg.DynamicOutput[int]]:
-    """Yield a number per lane, at least one: a job with nothing left needs one lane to see that."""
+    """Yield a step per worker, with the number of lanes that it opens.
+
+    At least one: a job with nothing left needs a lane to see that.
+    """
     with product.phases(context.partition_key) as phases:
         lanes = max(1, phases.open_lanes())
+    if product.one_step:
+        yield dg.DynamicOutput(lanes, mapping_key="lanes")
+        return
     for number in range(1, lanes + 1):
-        yield dg.DynamicOutput(number, mapping_key=f"lane_{number}")
+        yield dg.DynamicOutput(1, mapping_key=f"lane_{number}")
 
 
 @dg.op(out=dg.Out(dg.Nothing), description="Claims batches and enrolls them until none is left.")
-def enroll_lane(context: dg.OpExecutionContext, product: Product, number: int) -> None:
-    """Work as one lane; a stop ends it after the transaction in progress."""
+def enroll_lane(context: dg.OpExecutionContext, product: Product, lanes: int) -> None:
+    """Work with so many lanes; a stop ends them after the transactions in progress."""
     with product.phases(context.partition_key) as phases, StopFlag() as stop:
-        observed = _Observed(context, phases, number)
-        end = phases.lane(stop, observed.contacts).drain()
-        observed.tell()
-    context.log.info(f"Lane {number} {end}: {observed.enrolled} contacts.")
+        observed = _Observed(context, phases)
+        workers = [phases.lane(stop, observed.count) for _ in range(lanes)]
+        end = drain_together(workers, tell=observed.tell, every=OBSERVATION_INTERVAL)
+    context.log.info(f"{lanes} lanes {end}: {observed.contacts} contacts.")
     if end is LaneEnd.STOPPED:
         if context.run.remote_job_origin is None:
             # A run inside a command has nobody to announce its end, and would end as FAILURE.
@@ -123,26 +131,24 @@ def enrollment_checks(
 
 
 class _Observed:
-    """Tells Dagster how far a lane is, at most once a second."""
+    """Tells Dagster how far a job is, from the step's own thread."""
 
-    def __init__(self, context: dg.OpExecutionContext, phases: Phases, lane: int) -> None:
+    def __init__(self, context: dg.OpExecutionContext, phases: Phases) -> None:
         self._context = context
         self._phases = phases
-        self._lane = lane
-        self._told_at = time.monotonic()
-        self._untold = 0
-        self.enrolled = 0
+        self._lock = threading.Lock()
+        self._told = 0
+        self.contacts = 0
 
-    def contacts(self, number: int) -> None:
-        """Count contacts, and tell when the last time is long enough ago."""
-        self.enrolled += number
-        self._untold += number
-        if time.monotonic() - self._told_at >= OBSERVATION_INTERVAL:
-            self.tell()
+    def count(self, number: int) -> None:
+        """Add the contacts of a transaction; called by every lane."""
+        with self._lock:
+            self.contacts += number
 
     def tell(self) -> None:
         """Record an observation, unless nothing has changed since the last."""
-        if not self._untold:
+        contacts = self.contacts
+        if contacts == self._told:
             return
         progress = self._phases.progress(datetime.now(UTC))
         figures = {
@@ -152,10 +158,7 @@ class _Observed:
         }
         self._context.log_event(
             dg.AssetObservation(
-                asset_key="enrollments",
-                partition=self._context.partition_key,
-                metadata={"lane": self._lane, **figures},
+                asset_key="enrollments", partition=self._context.partition_key, metadata=figures
             )
         )
-        self._told_at = time.monotonic()
-        self._untold = 0
+        self._told = contacts
