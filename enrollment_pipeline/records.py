@@ -74,7 +74,7 @@ class AccountSettings(BaseModel):
     timezone: TimeZoneName = Field("UTC", description="Zone in which times without one are read.")
     max_contacts_per_job: int = Field(10_000, ge=1, description="Contacts in one job.")
     max_open_jobs: int = Field(10, ge=1, description="Jobs of the account that are not closed.")
-    max_lanes: int = Field(5, ge=1, le=5, description="Lanes at work over all jobs.")
+    max_lanes: int = Field(5, ge=1, le=5, description="Lanes of a job.")
     csv_max_bytes: int = Field(10_000_000, ge=1, description="Size of a CSV file, in bytes.")
     csv_max_lines: int = Field(1_000_000, ge=1, description="Lines of a CSV file.")
 

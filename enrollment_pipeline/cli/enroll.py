@@ -43,6 +43,10 @@ TagOption = Annotated[
 UnsubscribedOption = Annotated[
     bool, typer.Option("--include-unsubscribed", help="Enroll unsubscribed contacts too.")
 ]
+DuplicatesOption = Annotated[
+    bool,
+    typer.Option("--refuse-duplicates", help="Refuse an input that names a contact twice."),
+]
 JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="Id of the job.")]
 
 
@@ -73,6 +77,7 @@ def run(
     request_id: RequestIdOption = None,
     add_tag: TagOption = None,
     include_unsubscribed: UnsubscribedOption = False,
+    refuse_duplicates: DuplicatesOption = False,
 ) -> None:
     """Enroll contacts now, in this process, and show what became of them."""
     from enrollment_pipeline.cli.local_run import run_here
@@ -80,7 +85,7 @@ def run(
     from enrollment_pipeline.enrollment.request import parse_request
 
     session = session_of(context)
-    options = _options(batch_size, lanes, add_tag, include_unsubscribed)
+    options = _options(batch_size, lanes, add_tag, include_unsubscribed, refuse_duplicates)
     document = _request(session, workflow, _selection(csv, column, ids, condition), options)
     request = parse_request({**document, "request_id": request_id})
     job_id, created = service.submit(
@@ -106,13 +111,14 @@ def submit(
     request_id: RequestIdOption = None,
     add_tag: TagOption = None,
     include_unsubscribed: UnsubscribedOption = False,
+    refuse_duplicates: DuplicatesOption = False,
 ) -> None:
     """Hand the request to the queue, which a running `enrollment ui` starts."""
     from enrollment_pipeline.enrollment import service
     from enrollment_pipeline.enrollment.request import parse_request
 
     session = session_of(context)
-    options = _options(batch_size, lanes, add_tag, include_unsubscribed)
+    options = _options(batch_size, lanes, add_tag, include_unsubscribed, refuse_duplicates)
     document = _request(session, workflow, _selection(csv, column, ids, condition), options)
     request = parse_request({**document, "scheduled_at": at, "request_id": request_id})
     job_id, created = service.submit(session.database, session.account, request, source="cli")
@@ -131,13 +137,14 @@ def preview(
     batch_size: BatchSizeOption = 100,
     add_tag: TagOption = None,
     include_unsubscribed: UnsubscribedOption = False,
+    refuse_duplicates: DuplicatesOption = False,
 ) -> None:
     """Show what a run would do; leaves nothing behind."""
     from enrollment_pipeline.enrollment import service
     from enrollment_pipeline.enrollment.request import parse_request
 
     session = session_of(context)
-    options = _options(batch_size, None, add_tag, include_unsubscribed)
+    options = _options(batch_size, None, add_tag, include_unsubscribed, refuse_duplicates)
     document = _request(session, workflow, _selection(csv, column, ids, condition), options)
     found = service.preview(
         session.database, session.settings, session.account, parse_request(document)
@@ -165,7 +172,7 @@ def list_jobs(
     found = service.list_jobs(
         session.database, session.account, status=status, workflow=workflow, limit=limit, page=page
     )
-    session.output.answer(found, jobs_table(found))
+    session.output.answer(found, jobs_table(found), f"{found['total']:,} jobs in all")
 
 
 def failures(
@@ -223,13 +230,18 @@ def _request(
 
 
 def _options(
-    batch_size: int, lanes: int | None, add_tag: list[str] | None, include_unsubscribed: bool
+    batch_size: int,
+    lanes: int | None,
+    add_tag: list[str] | None,
+    include_unsubscribed: bool,
+    refuse_duplicates: bool,
 ) -> dict[str, Any]:
     return {
         "batch_size": batch_size,
         "lanes": lanes,
         "add_tags": add_tag or [],
         "skip_unsubscribed": not include_unsubscribed,
+        "skip_duplicates": not refuse_duplicates,
     }
 
 

@@ -10,18 +10,25 @@ if TYPE_CHECKING:
 
 def job_summary(document: dict[str, Any]) -> "list[RenderableType]":
     """Return a job's state, its outcomes with the reasons, and its files."""
+    heading = {
+        "job": document["job_id"],
+        "status": document["status"],
+        "workflow": document["workflow_name"],
+    }
+    if document["status"] in ("scheduled", "pending"):
+        heading["starts"] = document["scheduled_at"] or "when the queue gets to it"
+        return [
+            facts(heading),
+            "Jobs in the queue are started by a running Dagster daemon: enrollment ui",
+        ]
     progress = document["progress"]
+    heading["progress"] = (
+        f"{progress['percent']} % of {progress['total']:,} contacts, "
+        f"{document['total_batches']:,} batches"
+    )
+    heading["duration"] = _duration(document)
     shown: list[RenderableType] = [
-        facts(
-            {
-                "job": document["job_id"],
-                "status": document["status"],
-                "workflow": document["workflow_name"],
-                "progress": f"{progress['percent']} % of {progress['total']:,} contacts, "
-                f"{document['total_batches']:,} batches",
-                "duration": _duration(document),
-            }
-        ),
+        facts(heading),
         _outcomes(document),
     ]
     if document["reasons"]:
@@ -51,7 +58,7 @@ def preview_summary(document: dict[str, Any]) -> "list[RenderableType]":
     if document["reasons"]:
         shown.append(_reasons(document))
     samples = [
-        (outcome, row["line"], row["identifier"], row["message"])
+        (outcome.replace("_", " "), row["line"], row["identifier"], row["message"])
         for outcome, rows in document["samples"].items()
         if outcome != "enrolled"
         for row in rows[:3]

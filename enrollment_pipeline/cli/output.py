@@ -78,6 +78,9 @@ def facts(values: Mapping[str, object]) -> "Table":
     from rich.text import Text
 
     made = Table.grid(padding=(0, 2))
+    made.add_column()
+    # An id or a path that is cut is of no use to anybody.
+    made.add_column(overflow="fold")
     for name, value in values.items():
         made.add_row(Text(name, style="bold"), Text(_printable(value)))
     return made

@@ -45,5 +45,7 @@ def ui(
         "--log-level",
         "warning",
     ]
+    # Dagster warns of a dagster.yaml in the current folder that is not the one in its home.
+    os.chdir(home)
     # Replaced by Dagster, so that a signal to this command reaches it.
     os.execv(sys.executable, command)  # noqa: S606

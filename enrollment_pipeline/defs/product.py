@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from uuid import UUID
 
 import dagster as dg
-from pydantic import Field
 
 from enrollment_pipeline.enrollment.phases import Phases
 from enrollment_pipeline.errors import ProductError
@@ -14,14 +14,15 @@ from enrollment_pipeline.storage.engine import open_database
 from enrollment_pipeline.storage.tenancy import Database
 
 
-class Product(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """Opens the product for the time of a step."""
+@dataclass(frozen=True, slots=True)
+class Product:
+    """Opens the product for the time of a step.
 
-    one_step: bool = Field(
-        default=True,
-        description="One step opens all lanes of a job as threads. Off: every lane is a step, for "
-        "executors that give each step a worker of its own.",
-    )
+    `one_step`: one step opens all lanes of a job as threads. Off: every lane is a step, for
+    executors that give each step a worker of its own.
+    """
+
+    one_step: bool = True
 
     def settings(self) -> Settings:
         """Return the settings of the environment."""

@@ -84,8 +84,9 @@ def describe_job(connection: Connection, job: Job, *, now: datetime) -> dict[str
 
 
 def _reasons(connection: Connection, job: Job) -> dict[str, int]:
+    """Return how many rows by code, the most frequent first."""
     if job.report is not None:
-        return dict(job.report["reasons"])
+        return _by_frequency(job.report["reasons"])
     reasons = {
         "DUPLICATE": job.counts[Outcome.DUPLICATE],
         "UNMATCHED": job.counts[Outcome.UNMATCHED],
@@ -94,7 +95,11 @@ def _reasons(connection: Connection, job: Job) -> dict[str, int]:
     }
     for code, number in batches.failure_codes(connection, job.id).items():
         reasons[code] = reasons.get(code, 0) + number
-    return {code: number for code, number in reasons.items() if number}
+    return _by_frequency({code: number for code, number in reasons.items() if number})
+
+
+def _by_frequency(reasons: dict[str, int]) -> dict[str, int]:
+    return dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _attention(job: Job, now: datetime) -> str | None:

@@ -2,7 +2,6 @@
 
 import getpass
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -141,10 +140,12 @@ def test_an_unreachable_database_is_told_without_the_password(
 
 
 def test_an_unexpected_error_is_one_paragraph_and_its_traceback_is_on_request(
-    enroll: Enroll, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    enroll: Enroll, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "file").write_text("in the way of the folder")
-    monkeypatch.setenv("ENROLLMENT_HOME", str(tmp_path / "file"))
+    def break_down(_: object) -> None:
+        raise RuntimeError("nobody thought of this")
+
+    monkeypatch.setattr("enrollment_pipeline.accounts.service.list_accounts", break_down)
 
     told = enroll("accounts", "list")
     assert (told.code, told.out) == (4, "")

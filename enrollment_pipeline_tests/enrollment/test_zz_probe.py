@@ -1,9 +1,10 @@
-import time, threading
+import time, threading, os
 from enrollment_pipeline_tests.enrollment.conftest import *
 from enrollment_pipeline.enrollment import service
 from enrollment_pipeline.storage.engine import open_database
 
-def test_probe(bulk, add_workflow):
+def test_probe(make_bulk, add_workflow):
+    bulk = make_bulk()
     w = add_workflow(bulk.account)
     for t in ("selected_contacts","enrollments","enrollment_batches","enrollment_failures","enrollment_jobs","contacts"):
         bulk.sql(f"alter table enrollment.{t} set (autovacuum_enabled = false)")
@@ -12,9 +13,9 @@ def test_probe(bulk, add_workflow):
         add_workflow(bulk.account, f"few{n}")
         bulk.enroll(manual(few), f"few{n}", batch_size=10)
     bulk.sql("analyze")
-    ids = bulk.crowd(9_970)
-    import os
     for i in os.environ.get("CASES", "abcd"):
+        bulk = make_bulk()
+        ids = bulk.crowd(9_970)
         w = add_workflow(bulk.account, f"w{i}")
         bulk.database = open_database(bulk.settings)
         bulk.owner.dispose()
@@ -30,8 +31,12 @@ def test_probe(bulk, add_workflow):
         if i == "c":
             bulk.enroll_before(w, ids)
             t=time.monotonic()
+        if i == "e":
+            bulk.change_contacts(ids[::2], "status = 'blocked'")
+            t=time.monotonic()
         p.lane(threading.Event()).drain(); lap("drain"); p.close_lanes(); p.check(); lap("check"); p.report(); lap("report")
         service.list_failures(bulk.database, bulk.account, j); lap("failures")
         bulk.describe(j); lap("describe")
-        bulk.preview(EVERYBODY, f"w{i}"); lap("preview")
+        if "P" in os.environ: bulk.preview(EVERYBODY, f"w{i}"); lap("preview")
         print()
+        bulk.database.close()

@@ -26,7 +26,7 @@ KINDS = {"postgres"}
     description="One row per input row of a job: the identifier and the contact it names.",
 )
 def contact_selection(
-    context: dg.AssetExecutionContext, product: Product
+    context: dg.AssetExecutionContext, product: dg.ResourceParam[Product]
 ) -> dg.MaterializeResult[None]:
     """Resolve the request's ids, filter or CSV once; the result is kept for the life of the job."""
     with product.phases(context.partition_key) as phases:
@@ -49,7 +49,7 @@ def contact_selection(
     description="The selected contacts that may not be enrolled, each with its code and reasons.",
 )
 def contact_eligibility(
-    context: dg.AssetExecutionContext, product: Product
+    context: dg.AssetExecutionContext, product: dg.ResourceParam[Product]
 ) -> dg.MaterializeResult[None]:
     """Apply the ordered eligibility rules to the whole selection in one statement."""
     with product.phases(context.partition_key) as phases:
@@ -72,7 +72,7 @@ def contact_eligibility(
     description="The eligible contacts, cut into batches, which are the unit of retry.",
 )
 def enrollment_batches(
-    context: dg.AssetExecutionContext, product: Product
+    context: dg.AssetExecutionContext, product: dg.ResourceParam[Product]
 ) -> dg.MaterializeResult[None]:
     """Cut the eligible contacts into batches of the requested size, in the order of the input."""
     with product.phases(context.partition_key) as phases:
@@ -93,7 +93,7 @@ def enrollment_batches(
     description="What became of every input row, as counts, tables and files; closes the job.",
 )
 def enrollment_report(
-    context: dg.AssetExecutionContext, product: Product
+    context: dg.AssetExecutionContext, product: dg.ResourceParam[Product]
 ) -> dg.MaterializeResult[None]:
     """Write the result files and close the job."""
     with product.phases(context.partition_key) as phases:

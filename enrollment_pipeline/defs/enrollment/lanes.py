@@ -33,7 +33,9 @@ CHECKS = {
     out=dg.DynamicOut(int),
     description="Begins enrolling and opens as many lanes as the job is worth.",
 )
-def open_lanes(context: dg.OpExecutionContext, product: Product) -> Iterator[dg.DynamicOutput[int]]:
+def open_lanes(
+    context: dg.OpExecutionContext, product: dg.ResourceParam[Product]
+) -> Iterator[dg.DynamicOutput[int]]:
     """Yield a step per worker, with the number of lanes that it opens.
 
     At least one: a job with nothing left needs a lane to see that.
@@ -48,7 +50,9 @@ def open_lanes(context: dg.OpExecutionContext, product: Product) -> Iterator[dg.
 
 
 @dg.op(out=dg.Out(dg.Nothing), description="Claims batches and enrolls them until none is left.")
-def enroll_lane(context: dg.OpExecutionContext, product: Product, lanes: int) -> None:
+def enroll_lane(
+    context: dg.OpExecutionContext, product: dg.ResourceParam[Product], lanes: int
+) -> None:
     """Work with so many lanes; a stop ends them after the transactions in progress."""
     with product.phases(context.partition_key) as phases, StopFlag() as stop:
         observed = _Observed(context, phases)
@@ -67,7 +71,7 @@ def enroll_lane(context: dg.OpExecutionContext, product: Product, lanes: int) ->
     out=dg.Out(dg.Nothing),
     description="Asks the database whether every batch has ended.",
 )
-def close_lanes(context: dg.OpExecutionContext, product: Product) -> None:
+def close_lanes(context: dg.OpExecutionContext, product: dg.ResourceParam[Product]) -> None:
     """Fail where batches are left: a re-execution may have skipped a lane."""
     with product.phases(context.partition_key) as phases:
         job = phases.close_lanes()
@@ -115,7 +119,7 @@ def _check_specs() -> list[dg.AssetCheckSpec]:
 
 @dg.multi_asset_check(name="enrollment_checks", specs=_check_specs())
 def enrollment_checks(
-    context: dg.AssetCheckExecutionContext, product: Product
+    context: dg.AssetCheckExecutionContext, product: dg.ResourceParam[Product]
 ) -> Iterator[dg.AssetCheckResult]:
     """Hold the job against what the product promises, before its report is written."""
     with product.phases(context.partition_key) as phases:

@@ -1,6 +1,5 @@
 """How a request becomes a run: the launchpad form, and the queue that starts due jobs."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Union
 
@@ -80,6 +79,9 @@ class SubmitEnrollment(dg.Config):
     include_unsubscribed: bool = Field(
         default=False, description="On: unsubscribed contacts are enrolled too."
     )
+    refuse_duplicates: bool = Field(
+        default=False, description="On: an input that names a contact twice is refused."
+    )
     scheduled_at: str = Field(default="", description="ISO time to start at; empty starts at once.")
     request_id: str = Field(
         default="", description="Submitting the same id again does not create a second job."
@@ -92,7 +94,7 @@ class SubmitEnrollment(dg.Config):
     description="Creates an enrollment job; the queue sensor starts its run.",
 )
 def create_enrollment_job(
-    context: dg.OpExecutionContext, config: SubmitEnrollment, product: Product
+    context: dg.OpExecutionContext, config: SubmitEnrollment, product: dg.ResourceParam[Product]
 ) -> None:
     """Submit the form as a request; the job's id is in the output's metadata."""
     with explained(), product.database() as database:
@@ -141,10 +143,9 @@ def request_document(config: SubmitEnrollment, data: Path) -> dict[str, Any]:
             "lanes": config.lanes or None,
             "add_tags": config.add_tags,
             "skip_unsubscribed": not config.include_unsubscribed,
+            "skip_duplicates": not config.refuse_duplicates,
         },
-        "scheduled_at": datetime.fromisoformat(config.scheduled_at)
-        if config.scheduled_at
-        else None,
+        "scheduled_at": config.scheduled_at or None,
         "request_id": config.request_id or None,
         "requested_by": config.requested_by,
     }
@@ -169,7 +170,7 @@ def confined(folder: Path, name: str) -> Path:
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Starts a run for every submitted job that is due.",
 )
-def enrollment_queue(product: Product) -> dg.SensorResult:
+def enrollment_queue(product: dg.ResourceParam[Product]) -> dg.SensorResult:
     """Ask for a run per due job.
 
     The run key holds the job and its attempt, so a job that is still waiting for its run at the

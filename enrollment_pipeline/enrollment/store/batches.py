@@ -194,12 +194,17 @@ def failure_codes(connection: Connection, job_id: UUID) -> dict[str, int]:
 
 _FAILURES_PAGE = text(
     """
-    select f.contact_id, s.identifier, f.code, f.message, f.batch_number, f.created_at
-    from enrollment.enrollment_failures f
+    with page as materialized (
+      select id, contact_id, code, message, batch_number, created_at
+      from enrollment.enrollment_failures
+      where job_id = :job_id
+      order by id
+      limit :limit offset :offset
+    )
+    select p.contact_id, s.identifier, p.code, p.message, p.batch_number, p.created_at
+    from page p
     join enrollment.selected_contacts s
-      on s.job_id = f.job_id and s.contact_id = f.contact_id and s.exclusion is null
-    where f.job_id = :job_id
-    order by f.id
-    limit :limit offset :offset
+      on s.job_id = :job_id and s.contact_id = p.contact_id and s.exclusion is null
+    order by p.id
     """
 )

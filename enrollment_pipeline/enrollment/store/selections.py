@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     cast,
+    column,
     func,
     insert,
     literal,
@@ -29,6 +30,9 @@ from enrollment_pipeline.storage.copying import driver_cursor
 from enrollment_pipeline.storage.facts import exclusion_code, exclusion_message, fact_columns
 from enrollment_pipeline.storage.schema import contacts, selected_contacts
 
+# Where a row lies; good for one statement.
+_ADDRESS = column("ctid")
+_ADDRESS.table = selected_contacts
 # Line number, identifier, and the reason for which the row was rejected.
 IncomingRow = tuple[int | None, str, str | None]
 # Tables that grow by this many rows at once get fresh statistics; below, they cost more than they
@@ -227,24 +231,25 @@ def exclude(connection: Connection, job: Job, rules: Sequence[EligibilityRule]) 
     """
     row = selected_contacts
     asked = (
-        select(row.c.position, *fact_columns(rules, contacts, job.workflow.id))
+        select(_ADDRESS.label("address"), *fact_columns(rules, contacts, job.workflow.id))
         .select_from(row.outerjoin(contacts, contacts.c.id == row.c.contact_id))
         .where(row.c.job_id == job.id, row.c.exclusion.is_(None))
         .cte("asked")
         .prefix_with("materialized")
     )
     code = exclusion_code(rules, asked)
-    # Materialized, so that only the excluded rows are looked up again, by their key; as one join
-    # the planner, which cannot estimate the rules, once compared every row with every other.
+    # Looked up again by their place in the table: a job younger than the statistics looks like one
+    # row to the planner, which by any other key compares every row with every other (70 s for
+    # 10,000 contacts instead of 0.2 s).
     excluded = (
-        select(asked.c.position, code.label("code"), exclusion_message(rules, asked).label("told"))
+        select(asked.c.address, code.label("code"), exclusion_message(rules, asked).label("told"))
         .where(code.is_not(None))
         .cte("excluded")
         .prefix_with("materialized")
     )
     marked = (
         update(row)
-        .where(row.c.job_id == job.id, row.c.position == excluded.c.position)
+        .where(excluded.c.address == _ADDRESS)
         .values(exclusion=excluded.c.code, message=excluded.c.told)
         .returning(row.c.exclusion)
         .cte("marked")
