@@ -175,7 +175,7 @@ class Phases:
         """Hold the job against what the product promises."""
         with self._database.account(self.account.id) as connection:
             job = jobs.load(connection, self._job_id)
-            return check_outcomes(connection, job, outcomes.collect(connection, job.id))
+            return check_outcomes(connection, job, outcomes.count(connection, job.id))
 
     def report(self) -> Report:
         """Write the files, and close the job where it is still open.

@@ -17,7 +17,6 @@ from sqlalchemy import (
     Text,
     Uuid,
     bindparam,
-    exists,
     func,
     insert,
     literal,
@@ -176,10 +175,16 @@ def _enroll(order: EnrollmentOrder, into: Insert | Any) -> Select[tuple[int, int
 def _record_refused(order: EnrollmentOrder) -> Select[tuple[str, int]]:
     """Record the contacts that the insert passed over, each with its code."""
     member = _members(order)
-    enrolled = (
-        exists()
-        .where(enrollments.c.source_id == order.source_id)
+    # One probe of the unique index per contact. Asked by the job alone, which is younger than the
+    # statistics, the planner may read all enrollments of the job for each of them.
+    active_by = (
+        select(enrollments.c.source_id)
+        .where(enrollments.c.account_id == order.account_id)
+        .where(enrollments.c.workflow_id == order.workflow_id)
         .where(enrollments.c.contact_id == member.c.contact_id)
+        .where(enrollments.c.ended_at.is_(None))
+        .limit(1)
+        .scalar_subquery()
     )
     asked = (
         select(
@@ -188,7 +193,7 @@ def _record_refused(order: EnrollmentOrder) -> Select[tuple[str, int]]:
             *fact_columns(order.rules, contact, order.workflow_id),
         )
         .select_from(member.outerjoin(contact, contact.c.id == member.c.contact_id))
-        .where(~enrolled)
+        .where(active_by.is_distinct_from(literal(order.source_id, Uuid)))
         .cte("asked")
         .prefix_with("materialized")
     )

@@ -3,11 +3,11 @@
 import csv
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import Engine, text
@@ -149,10 +149,13 @@ class Bulk:
 
     def rows(self, job_id: UUID) -> list[Document]:
         """The input rows of a job with their outcomes, in order."""
-        return self.query(
-            "select * from enrollment.enrollment_outcomes where job_id = :job order by position",
-            job=job_id,
+        statement = text(
+            "select * from enrollment.enrollment_outcomes where job_id = :job order by position"
         )
+        with self.owner.begin() as connection:
+            # A new job has no statistics, by which a nested loop over all of it looks cheap.
+            connection.execute(text("set local enable_nestloop = off"))
+            return [dict(row) for row in connection.execute(statement, {"job": job_id}).mappings()]
 
     def outcome_of(self, job_id: UUID) -> dict[str, list[str]]:
         """The outcomes and codes of a job's input rows, by identifier."""
@@ -255,6 +258,76 @@ def _as_written(row: Document) -> tuple[str, ...]:
         row["code"] or "",
         escape_formula(row["message"] or ""),
     )
+
+
+class Impatient:
+    """A stop that never comes, and that does not sleep: it lets the next attempts be due at once.
+
+    `waits` are the sleeps asked for, `postponed` the batches that waited: number, attempts, seconds
+    until the next.
+    """
+
+    def __init__(self, bulk: Bulk, job_id: UUID) -> None:
+        self.waits: list[float | None] = []
+        self.postponed: list[list[tuple[int, int, int]]] = []
+        self._bulk = bulk
+        self._job_id = job_id
+
+    def is_set(self) -> bool:
+        return False
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waits.append(timeout)
+        self.postponed.append(
+            [
+                (batch["number"], batch["attempts"], round(batch["due_in"]))
+                for batch in self._bulk.batches(self._job_id)
+                if batch["status"] == "queued" and batch["next_attempt_at"] is not None
+            ]
+        )
+        self._bulk.sql(
+            "update enrollment.enrollment_batches set next_attempt_at = now() "
+            "where job_id = :job and status = 'queued'",
+            job=self._job_id,
+        )
+        return False
+
+
+Trip = Callable[..., None]
+
+
+@pytest.fixture
+def trip(owner: Engine) -> Iterator[Trip]:
+    """Make the database stumble over contacts as they are enrolled: `body` is PL/pgSQL.
+
+    In it, `stumbled` is how often it was run, which no rollback undoes.
+    """
+    names = []
+
+    def install(ids: Iterable[UUID], body: str, *, kind: str = "trigger") -> None:
+        name = f"trip_{uuid4().hex}"
+        names.append(name)
+        listed = ",".join(map(str, ids))
+        when, how = ("before", "") if kind == "trigger" else ("after", "initially deferred")
+        with owner.begin() as connection:
+            connection.exec_driver_sql(f"create sequence enrollment.{name}")
+            connection.exec_driver_sql(
+                f"create function enrollment.{name}() returns trigger language plpgsql "
+                f"security definer as $$ declare stumbled bigint := nextval('enrollment.{name}'); "
+                f"begin {body} return new; end $$"
+            )
+            connection.exec_driver_sql(
+                f"create {kind} {name} {when} insert on enrollment.enrollments {how} "
+                f"for each row when (new.contact_id = any ('{{{listed}}}'::uuid[])) "
+                f"execute function enrollment.{name}()"
+            )
+
+    yield install
+    with owner.begin() as connection:
+        for name in names:
+            connection.exec_driver_sql(f"drop trigger {name} on enrollment.enrollments")
+            connection.exec_driver_sql(f"drop function enrollment.{name}()")
+            connection.exec_driver_sql(f"drop sequence enrollment.{name}")
 
 
 MakeBulk = Callable[..., Bulk]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import (
+    ColumnClause,
     ColumnElement,
     Connection,
     Integer,
@@ -28,10 +29,11 @@ from enrollment_pipeline.enrollment.store.jobs import Job
 from enrollment_pipeline.records import EligibilityRule
 from enrollment_pipeline.storage.copying import driver_cursor
 from enrollment_pipeline.storage.facts import exclusion_code, exclusion_message, fact_columns
+from enrollment_pipeline.storage.planning import allow_memory
 from enrollment_pipeline.storage.schema import contacts, selected_contacts
 
 # Where a row lies; good for one statement.
-_ADDRESS = column("ctid")
+_ADDRESS: ColumnClause[str] = column("ctid")
 _ADDRESS.table = selected_contacts
 # Line number, identifier, and the reason for which the row was rejected.
 IncomingRow = tuple[int | None, str, str | None]
@@ -156,6 +158,7 @@ def receive(connection: Connection, rows: Iterable[IncomingRow]) -> None:
         for row in rows:
             copy.write_row(row)
     connection.execute(text("analyze incoming"))
+    allow_memory(connection)
 
 
 def match_emails(connection: Connection, job: Job) -> None:
@@ -229,6 +232,7 @@ def exclude(connection: Connection, job: Job, rules: Sequence[EligibilityRule]) 
 
     Contacts that no rule excludes are not touched.
     """
+    allow_memory(connection)
     row = selected_contacts
     asked = (
         select(_ADDRESS.label("address"), *fact_columns(rules, contacts, job.workflow.id))
@@ -260,6 +264,7 @@ def exclude(connection: Connection, job: Job, rules: Sequence[EligibilityRule]) 
 
 def partition(connection: Connection, job: Job, batch_size: int) -> int:
     """Cut the contacts that no rule excludes into batches, in order; return how many batches."""
+    allow_memory(connection)
     written = connection.execute(
         _PARTITION,
         {"account_id": job.account_id, "job_id": job.id, "batch_size": batch_size},
