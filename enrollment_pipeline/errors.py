@@ -248,6 +248,16 @@ class UsageError(ProductError):
     exit_code = 2
 
 
+class CheckFailedError(ProductError):
+    """The result of the job is not what it must be."""
+
+    code = "CHECK_FAILED"
+    remedy = (
+        "Look at the checks of this job in the Dagster UI; after mending the cause: enrollment "
+        "resume JOB, or enrollment cancel JOB."
+    )
+
+
 class RunFailedError(ProductError):
     """The run ended before the job was done."""
 

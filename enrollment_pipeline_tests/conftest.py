@@ -117,9 +117,7 @@ def add_workflow(database: Database) -> Callable[..., UUID]:
     ) -> UUID:
         statement = (
             insert(schema.workflows)
-            .values(
-                account_id=account.id, name=name, status=status, config={"settings": settings}
-            )
+            .values(account_id=account.id, name=name, status=status, config={"settings": settings})
             .returning(schema.workflows.c.id)
         )
         with database.account(account.id) as connection:

@@ -33,7 +33,7 @@ def main(upgrade: bool) -> None:
     pins = [line.strip() for line in resolved.stdout.splitlines() if "==" in line]
     listed = "".join(f'  "{pin.replace(chr(34), chr(39))}",\n' for pin in pins)
     block = (
-        "\n# Made by scripts/pin.py; every version is exact, so that a clone gets what was tested.\n"
+        "\n# Made by scripts/pin.py; exact, so that a clone gets what was tested.\n"
         f"[tool.uv]\n{COMPILE}\nconstraint-dependencies = [\n{listed}]\n"
     )
     PROJECT.write_text(without.rstrip("\n") + "\n" + block, encoding="utf-8")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from enrollment_pipeline.records import Account
 
 app = typer.Typer(
-    help="Create, list and set up accounts.\n\nExample: enrollment accounts create acme"
+    help="Create, list and set up accounts.\n\nExample: enrollment accounts create sales"
 )
 
 
@@ -79,7 +79,7 @@ def _pairs(changes: list[str]) -> dict[str, str]:
         if not equals:
             raise UsageError(
                 f"{change!r} is not of the form NAME=VALUE.",
-                remedy="For example: enrollment --account acme accounts settings max_lanes=3",
+                remedy="For example: enrollment --account sales accounts settings max_lanes=3",
             )
         pairs[name.strip()] = value.strip()
     return pairs

@@ -49,7 +49,8 @@ def status(context: typer.Context) -> None:
         answer |= {
             "status": "ready",
             "version": engine.HEAD,
-            "url": url.render_as_string(hide_password=True),
+            # Without its query, in which a password may stand too.
+            "url": url.set(query={}).render_as_string(hide_password=True),
         }
     session.output.answer(answer, facts(answer))
 

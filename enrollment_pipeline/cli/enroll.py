@@ -74,12 +74,16 @@ def run(
     condition: FilterOption = None,
     batch_size: BatchSizeOption = 100,
     lanes: LanesOption = None,
+    at: AtOption = None,
     request_id: RequestIdOption = None,
     add_tag: TagOption = None,
     include_unsubscribed: UnsubscribedOption = False,
     refuse_duplicates: DuplicatesOption = False,
 ) -> None:
-    """Enroll contacts now, in this process, and show what became of them."""
+    """Enroll contacts now, in this process, and show what became of them.
+
+    With --at, the request is left to the queue, as by submit.
+    """
     from enrollment_pipeline.cli.local_run import run_here
     from enrollment_pipeline.enrollment import service
     from enrollment_pipeline.enrollment.request import parse_request
@@ -87,13 +91,20 @@ def run(
     session = session_of(context)
     options = _options(batch_size, lanes, add_tag, include_unsubscribed, refuse_duplicates)
     document = _request(session, workflow, _selection(csv, column, ids, condition), options)
-    request = parse_request({**document, "request_id": request_id})
+    request = parse_request({**document, "scheduled_at": at, "request_id": request_id})
     job_id, created = service.submit(
-        session.database, session.account, request, source="cli", runner="caller"
+        session.database,
+        session.account,
+        request,
+        source="cli",
+        runner="queue" if at else "caller",
     )
     if not created:
         session.output.note(f"This request id is job {job_id} already; nothing was submitted.")
-    else:
+    if at:
+        answer_job(session, job_id)
+        return
+    if created or service.is_left_to_caller(session.database, session.account, job_id):
         run_here(session, job_id)
     _answer_closed(session, job_id)
 
@@ -124,7 +135,7 @@ def submit(
     job_id, created = service.submit(session.database, session.account, request, source="cli")
     if not created:
         session.output.note(f"This request id is job {job_id} already; nothing was submitted.")
-    _answer(session, job_id)
+    answer_job(session, job_id)
 
 
 def preview(
@@ -135,6 +146,9 @@ def preview(
     ids: IdsOption = None,
     condition: FilterOption = None,
     batch_size: BatchSizeOption = 100,
+    lanes: LanesOption = None,
+    at: AtOption = None,
+    request_id: RequestIdOption = None,
     add_tag: TagOption = None,
     include_unsubscribed: UnsubscribedOption = False,
     refuse_duplicates: DuplicatesOption = False,
@@ -144,18 +158,17 @@ def preview(
     from enrollment_pipeline.enrollment.request import parse_request
 
     session = session_of(context)
-    options = _options(batch_size, None, add_tag, include_unsubscribed, refuse_duplicates)
+    options = _options(batch_size, lanes, add_tag, include_unsubscribed, refuse_duplicates)
     document = _request(session, workflow, _selection(csv, column, ids, condition), options)
-    found = service.preview(
-        session.database, session.settings, session.account, parse_request(document)
-    )
+    request = parse_request({**document, "scheduled_at": at, "request_id": request_id})
+    found = service.preview(session.database, session.settings, session.account, request)
     session.output.answer(found, *preview_summary(found))
 
 
 def status(context: typer.Context, job: JobArgument) -> None:
     """Show where a job is and what became of its rows so far."""
     session = session_of(context)
-    _answer(session, _job_id(job))
+    answer_job(session, parse_job_id(job))
 
 
 def list_jobs(
@@ -186,7 +199,7 @@ def failures(
 
     session = session_of(context)
     found = service.list_failures(
-        session.database, session.account, _job_id(job), limit=limit, page=page
+        session.database, session.account, parse_job_id(job), limit=limit, page=page
     )
     rows = [
         (item["identifier"], item["code"], item["message"], item["batch_number"])
@@ -201,9 +214,9 @@ def report(context: typer.Context, job: JobArgument) -> None:
     from enrollment_pipeline.enrollment import service
 
     session = session_of(context)
-    job_id = _job_id(job)
+    job_id = parse_job_id(job)
     service.write_report(session.database, session.settings, session.account, job_id)
-    _answer(session, job_id)
+    answer_job(session, job_id)
 
 
 def resume(context: typer.Context, job: JobArgument) -> None:
@@ -212,8 +225,8 @@ def resume(context: typer.Context, job: JobArgument) -> None:
     from enrollment_pipeline.enrollment import service
 
     session = session_of(context)
-    job_id = _job_id(job)
-    service.resume(session.database, session.account, job_id, runner="caller")
+    job_id = parse_job_id(job)
+    service.resume(session.database, session.account, job_id)
     run_here(session, job_id)
     _answer_closed(session, job_id)
 
@@ -278,19 +291,24 @@ def _text_or_file(value: str, option: str) -> str:
         raise UsageError(f"{option}: {value[1:]!r} cannot be read: {reason}.") from None
 
 
-def _job_id(text: str) -> UUID:
+def parse_job_id(text: str) -> UUID:
+    """Return the id of a job.
+
+    Raises:
+        JobNotFoundError: the text is no id.
+    """
     try:
         return UUID(text)
     except ValueError:
         raise JobNotFoundError(f"{text!r} is not the id of a job.") from None
 
 
-def _answer(session: Session, job_id: UUID) -> dict[str, Any]:
+def answer_job(session: Session, job_id: UUID) -> None:
+    """Answer with a job as it is now."""
     from enrollment_pipeline.enrollment import service
 
     document = service.describe(session.database, session.settings, session.account, job_id)
     session.output.answer(document, *job_summary(document))
-    return document
 
 
 def _answer_closed(session: Session, job_id: UUID) -> None:

@@ -16,11 +16,7 @@ def job_summary(document: dict[str, Any]) -> "list[RenderableType]":
         "workflow": document["workflow_name"],
     }
     if document["status"] in ("scheduled", "pending"):
-        heading["starts"] = document["scheduled_at"] or "when the queue gets to it"
-        return [
-            facts(heading),
-            "Jobs in the queue are started by a running Dagster daemon: enrollment ui",
-        ]
+        return [facts(heading), *_waiting(document)]
     progress = document["progress"]
     heading["progress"] = (
         f"{progress['percent']} % of {progress['total']:,} contacts, "
@@ -40,6 +36,32 @@ def job_summary(document: dict[str, Any]) -> "list[RenderableType]":
     if document["error"]:
         shown.append("{code}: {message} Remedy: {remedy}".format(**document["error"]))
     return shown
+
+
+def job_line(document: dict[str, Any]) -> str:
+    """Return where a job is, in one line."""
+    progress = document["progress"]
+    parts = [
+        document["status"],
+        f"{progress['percent']} %",
+        f"{progress['processed']:,} of {progress['total']:,} contacts",
+    ]
+    if document["completed_at"] is None:
+        parts.append(f"{progress['rate']:,} contacts/s")
+        if progress["eta_seconds"]:
+            parts.append(f"about {progress['eta_seconds']:,} s left")
+    if document["attention"]:
+        parts.append(document["attention"])
+    return ", ".join(parts)
+
+
+def _waiting(document: dict[str, Any]) -> "list[RenderableType]":
+    if document["attention"]:
+        return [document["attention"]]
+    when = document["scheduled_at"] or "as soon as the queue gets to it"
+    return [
+        f"Starts {when}; jobs in the queue are started by a running Dagster daemon: enrollment ui"
+    ]
 
 
 def preview_summary(document: dict[str, Any]) -> "list[RenderableType]":

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from enrollment_pipeline.cli.session import Session
 from enrollment_pipeline.enrollment import service
-from enrollment_pipeline.errors import RunFailedError
+from enrollment_pipeline.errors import ProductError, RunFailedError
 
 _POLL_SECONDS = 0.25
 
@@ -29,18 +29,26 @@ def run_here(session: Session, job_id: UUID) -> None:
         from enrollment_pipeline.runs.in_process import execute, repair_dead_runs
         from enrollment_pipeline.runs.instance import open_instance
 
-        with open_instance(session.settings) as instance:
-            repair_dead_runs(instance)
-            execute(
-                defs.resolve_job_def(JOB_NAME),
-                instance,
-                partitions=str(ENROLLMENT_JOBS.name),
-                key=str(job_id),
-                tags={
-                    "enrollment/account": session.account.name,
-                    "enrollment/job": str(job_id),
-                },
-            )
+        try:
+            with open_instance(session.settings) as instance:
+                repair_dead_runs(instance)
+                execute(
+                    defs.resolve_job_def(JOB_NAME),
+                    instance,
+                    partitions=str(ENROLLMENT_JOBS.name),
+                    key=str(job_id),
+                    tags={
+                        "enrollment/account": session.account.name,
+                        "enrollment/job": str(job_id),
+                    },
+                )
+        except ProductError:
+            raise
+        except Exception as error:
+            raise RunFailedError(
+                f"The run of job {job_id} broke off ({type(error).__name__}).",
+                remedy=f"Go on with it: enrollment resume {job_id}",
+            ) from error
     document = service.describe(session.database, session.settings, session.account, job_id)
     if document["completed_at"] is None and document["error"] is None:
         raise RunFailedError(

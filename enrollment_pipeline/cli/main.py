@@ -14,6 +14,7 @@ import typer
 from enrollment_pipeline.cli import (
     accounts,
     contacts,
+    control,
     database,
     demo,
     enroll,
@@ -37,6 +38,7 @@ def _app() -> typer.Typer:
         name="enrollment", callback=_begin, invoke_without_command=True, epilog=_ANYWHERE
     )
     enroll.register(app)
+    control.register(app)
     ui.register(app)
     demo.register(app)
     app.add_typer(accounts.app, name="accounts")

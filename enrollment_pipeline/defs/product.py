@@ -57,4 +57,4 @@ def explained() -> Iterator[None]:
             description=f"{error.code}: {error.message} {error.advice}",
             metadata={"code": error.code, "remedy": error.advice},
             allow_retries=False,
-        ) from error
+        ) from None

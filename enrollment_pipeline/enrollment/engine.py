@@ -23,9 +23,14 @@ from enrollment_pipeline.enrollment.batching import claim_size
 from enrollment_pipeline.enrollment.eligibility import count_by_outcome
 from enrollment_pipeline.enrollment.states import JobStatus
 from enrollment_pipeline.enrollment.store import batches, jobs
-from enrollment_pipeline.errors import DatabaseUnavailableError, Reason, WorkflowInactiveError
+from enrollment_pipeline.errors import (
+    DatabaseUnavailableError,
+    ProductError,
+    Reason,
+    WorkflowInactiveError,
+)
 from enrollment_pipeline.records import Outcome, WorkflowStatus
-from enrollment_pipeline.storage.failures import first_line, transient_reason
+from enrollment_pipeline.storage.failures import first_line, is_bad_data, transient_reason
 from enrollment_pipeline.storage.tenancy import Database
 from enrollment_pipeline.targets.base import EnrollmentOrder, EnrollmentResult, Target
 
@@ -154,6 +159,8 @@ class Lane:
             if reason is None:
                 raise error
             return self._outage(error)
+        if reason is None and not is_bad_data(error):
+            return self._pause(error)
         if not self._alone and (reason is None or len(self._claimed) > 1):
             self._alone = len(self._claimed)
             return 0
@@ -163,6 +170,17 @@ class Lane:
             self._claimed[0], reason or Reason.ENROLLMENT_ERROR, first_line(error)
         )
         return 0
+
+    def _pause(self, error: DBAPIError) -> LaneEnd:
+        # A statement that the database refuses, such as for a missing privilege, is no fault of
+        # the contacts, and would be refused for every one of them.
+        why = ProductError(
+            f"The database refused to enroll: {first_line(error)}.",
+            remedy=f"Mend it, then go on with: enrollment resume {self._work.job_id}",
+        )
+        with self._database.account(self._work.account_id) as connection:
+            jobs.pause(connection, self._work.job_id, error=why.as_dict())
+        return LaneEnd.PAUSED
 
     def _outage(self, error: DBAPIError) -> _Idle:
         if self._outages == len(OUTAGE_WAITS):
@@ -262,7 +280,7 @@ def _halve(connection: Connection, work: LaneWork, number: int, contacts: int) -
         with connection.begin_nested():
             enroll_claimed(connection, work, [number], contacts)
     except DBAPIError as error:
-        if transient_reason(error) is not None:
+        if transient_reason(error) is not None or not is_bad_data(error):
             raise
         if contacts > 1:
             _halve(connection, work, number, contacts // 2)
@@ -291,7 +309,7 @@ def _halted(connection: Connection, job_id: UUID) -> LaneEnd | None:
         return LaneEnd.STOPPED
     if status is not JobStatus.PROCESSING:
         return LaneEnd.DONE
-    if workflow is not WorkflowStatus.ACTIVE:
+    if workflow is not WorkflowStatus.ACTIVE and batches.open_batches(connection, job_id).batches:
         reason = WorkflowInactiveError(
             f"The workflow became {workflow} while the job was running.",
             remedy="Activate the workflow, then go on with: enrollment resume JOB",

@@ -6,7 +6,7 @@ re-executed run goes on where the last one ended. Does not belong here: Dagster.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from enrollment_pipeline.enrollment import report
 from enrollment_pipeline.enrollment.batching import lane_count
+from enrollment_pipeline.enrollment.cancelling import cancel_job
 from enrollment_pipeline.enrollment.eligibility import count_by_outcome, rules_for
 from enrollment_pipeline.enrollment.engine import Lane, LaneWork, Stop
 from enrollment_pipeline.enrollment.progress import Progress
@@ -32,6 +33,7 @@ from enrollment_pipeline.enrollment.store.jobs import Job
 from enrollment_pipeline.enrollment.store.outcomes import OutcomeCounts
 from enrollment_pipeline.enrollment.view import progress_of
 from enrollment_pipeline.errors import (
+    CheckFailedError,
     InvalidStateError,
     JobIncompleteError,
     RefusedError,
@@ -151,6 +153,12 @@ class Phases:
         """Return a lane that works on this job."""
         return Lane(self._database, lane_work(self.job()), stop, on_contacts)
 
+    def cancel(self) -> None:
+        """End the job, unless it is closed already, and write its report."""
+        with suppress(InvalidStateError):
+            cancel_job(self._database, self.account.id, self._job_id)
+        self.report()
+
     def close_lanes(self) -> Job:
         """Make sure that every batch has ended; asks the database, not the lanes.
 
@@ -172,10 +180,15 @@ class Phases:
         return self.job()
 
     def check(self) -> list[Check]:
-        """Hold the job against what the product promises."""
-        with self._database.account(self.account.id) as connection:
-            job = jobs.load(connection, self._job_id)
-            return check_outcomes(connection, job, outcomes.count(connection, job.id))
+        """Hold the job against what the product promises; a check that fails is told in the job."""
+        with self._locked() as (connection, job):
+            checks = check_outcomes(connection, job, outcomes.count(connection, job.id))
+            failed = [check for check in checks if not check.passed]
+            if failed:
+                told = "; ".join(f"{check.name} {check.figures}" for check in failed)
+                error = CheckFailedError(f"The result of the job is not what it must be: {told}.")
+                jobs.change(connection, job.id, error=error.as_dict())
+        return checks
 
     def report(self) -> Report:
         """Write the files, and close the job where it is still open.
@@ -224,7 +237,9 @@ class Phases:
         try:
             yield
         except RefusedError as error:
-            self.fail(error.as_dict())
+            # Another run may have resolved the selection meanwhile; then the job goes on.
+            if self.job().selected_at is None:
+                self.fail(error.as_dict())
             raise
 
 

@@ -5,7 +5,7 @@ store; the counts are handed in. The files of a job together hold every input ro
 """
 
 import shutil
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,7 @@ def render_page(job: Job, counts: OutcomeCounts, *, now: datetime) -> str:
         ],
         total=counts.total,
         seconds=duration_of(job, now),
+        started_at=job.started_at and job.started_at.astimezone(UTC),
         written_at=now,
     )
 

@@ -109,8 +109,13 @@ def _resolve_csv(
 ) -> None:
     selection = job.request["selection"]
     with (
-        _spooled(jobs.read_input(connection, job.id), scratch, selection["file"]) as path,
-        open_table(path, max_bytes=limits.csv_max_bytes, max_lines=limits.csv_max_lines) as table,
+        _spooled(jobs.read_input(connection, job.id), scratch) as path,
+        open_table(
+            path,
+            max_bytes=limits.csv_max_bytes,
+            max_lines=limits.csv_max_lines,
+            name=selection["file"],
+        ) as table,
     ):
         column = find_identifier_column(table.columns, table.sample, selection["identifier_column"])
         selections.receive(connection, _csv_rows(table, column))
@@ -131,11 +136,10 @@ def _csv_rows(table: Table, column: IdentifierColumn) -> Iterator[IncomingRow]:
 
 
 @contextmanager
-def _spooled(chunks: Iterable[bytes], scratch: Path, name: str) -> Iterator[Path]:
+def _spooled(chunks: Iterable[bytes], scratch: Path) -> Iterator[Path]:
     scratch.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=scratch) as folder:
-        # Under its own name, which is what a message about it must say.
-        path = Path(folder) / Path(name).name
+        path = Path(folder) / "input.csv"
         with path.open("wb") as file:
             for chunk in chunks:
                 file.write(chunk)

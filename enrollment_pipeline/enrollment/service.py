@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 
 from enrollment_pipeline.conditions.parse import parse
 from enrollment_pipeline.enrollment import report
+from enrollment_pipeline.enrollment.cancelling import cancel_job
 from enrollment_pipeline.enrollment.engine import enroll_in_place
 from enrollment_pipeline.enrollment.phases import (
     Phases,
@@ -38,7 +39,7 @@ from enrollment_pipeline.enrollment.request import (
     ManualSelection,
 )
 from enrollment_pipeline.enrollment.selection import chunks_of, chunks_of_ids, too_many
-from enrollment_pipeline.enrollment.states import JobStatus
+from enrollment_pipeline.enrollment.states import JobStatus, require_move
 from enrollment_pipeline.enrollment.store import batches, jobs, outcomes
 from enrollment_pipeline.enrollment.store.jobs import DueJob, Job, JobFilter
 from enrollment_pipeline.enrollment.view import describe_job
@@ -93,6 +94,7 @@ def preview(
     Raises:
         RefusedError: the request would be refused.
     """
+    _due_time(request, account)
     with database.rehearsal(account.id) as connection:
         plain = request.model_copy(update={"request_id": None, "scheduled_at": None})
         job_id = _create(connection, account, plain, source="preview", runner="caller")
@@ -193,28 +195,50 @@ def list_failures(
     return {"failures": failures, "total": total, "page": page}
 
 
-def resume(database: Database, account: Account, job_id: UUID, *, runner: str) -> None:
-    """Let an open job go on: a paused one, or one whose run has died.
+def is_left_to_caller(database: Database, account: Account, job_id: UUID) -> bool:
+    """Return whether a job is open and was to be run by the command that submitted it.
+
+    So a script that repeats a request under the same id goes on with what a killed one left.
+    """
+    with database.account(account.id) as connection:
+        job = jobs.load(connection, job_id)
+    return job.runner == "caller" and job.completed_at is None
+
+
+def resume(database: Database, account: Account, job_id: UUID) -> None:
+    """Let the caller go on with an open job: a paused one, or one whose run has died.
 
     Raises:
         JobNotFoundError: the account has no such job.
-        InvalidStateError: the job is closed or not yet due.
-        WorkflowInactiveError: the workflow takes no enrollments.
+        InvalidStateError: the job is closed, being cancelled, or not yet due.
+        WorkflowInactiveError: contacts are left, and the workflow takes none.
     """
     with database.account(account.id) as connection:
         job = jobs.load(connection, job_id, lock=True)
-        if job.status.closed or job.status is JobStatus.SCHEDULED:
+        if job.status.closed or job.status is JobStatus.CANCELLING:
             raise InvalidStateError(f"The job is {job.status}; there is nothing to resume.")
-        require_active(job.workflow.name, job.workflow.status)
-        status = JobStatus.QUEUED if job.status is JobStatus.PAUSED else job.status
-        jobs.change(
-            connection,
-            job_id,
-            status=status,
-            error=None,
-            runner=runner,
-            attempt=job.attempt + 1,
-        )
+        if job.status is JobStatus.SCHEDULED and not jobs.is_due(connection, job_id):
+            raise InvalidStateError(
+                f"The job is scheduled for {job.scheduled_at} and not yet due.",
+                remedy="Wait for its time, or cancel it and run the request anew.",
+            )
+        if batches.open_batches(connection, job_id).batches:
+            require_active(job.workflow.name, job.workflow.status)
+        if job.status is JobStatus.PAUSED:
+            require_move(job.status, JobStatus.QUEUED)
+            jobs.change(connection, job_id, status=JobStatus.QUEUED)
+        jobs.change(connection, job_id, error=None, runner="caller", attempt=job.attempt + 1)
+
+
+def cancel(database: Database, settings: Settings, account: Account, job_id: UUID) -> None:
+    """End an open job; what is enrolled stays, the rest becomes `cancelled`. Writes the report.
+
+    Raises:
+        JobNotFoundError: the account has no such job.
+        InvalidStateError: the job is closed; the message names its state.
+    """
+    cancel_job(database, account.id, job_id)
+    Phases(database, settings, job_id).report()
 
 
 def write_report(database: Database, settings: Settings, account: Account, job_id: UUID) -> None:

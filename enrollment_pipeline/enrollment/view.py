@@ -3,7 +3,7 @@
 Belongs here: which fields there are and how they come from the job's row (spec "CLI contract").
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection
@@ -112,4 +112,4 @@ def _attention(job: Job, now: datetime) -> str | None:
 
 
 def _iso(instant: datetime | None) -> str | None:
-    return instant.isoformat() if instant else None
+    return instant.astimezone(UTC).isoformat() if instant else None

@@ -61,7 +61,11 @@ class Table:
 
 @contextmanager
 def open_table(
-    path: Path, *, max_bytes: int | None = None, max_lines: int | None = None
+    path: Path,
+    *,
+    max_bytes: int | None = None,
+    max_lines: int | None = None,
+    name: str | None = None,
 ) -> Iterator[Table]:
     """Open a delimited file for the time of a `with` block.
 
@@ -69,12 +73,13 @@ def open_table(
         path: A regular file.
         max_bytes: The largest size accepted.
         max_lines: The most physical lines accepted; the header and blank lines do not count.
+        name: What messages call the file. Default: the name in its path.
 
     Raises:
         FileTooLargeError: The file is over one of the limits.
         InvalidFileError: The file cannot be read as a table.
     """
-    name = os.fsencode(path.name).decode("utf-8", "replace")
+    name = name or os.fsencode(path.name).decode("utf-8", "replace")
     with _open(path, name) as handle:
         yield _read_table(handle, name, max_bytes, max_lines)
 

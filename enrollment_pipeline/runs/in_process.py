@@ -4,8 +4,8 @@ Such a run has no code location behind it: no status sensor sees it, and if its 
 stays STARTED. So it carries host and process in tags, and the next command repairs what died.
 """
 
-import os
 import socket
+from pathlib import Path
 
 import dagster as dg
 import psutil
@@ -14,6 +14,8 @@ HOST = "enrollment/host"
 PROCESS = "enrollment/process"
 # The event log is written all the same; only the console stays silent.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+# A start is reckoned from the clock, which may be set in between.
+_CLOCK_STEP_SECONDS = 5.0
 _ALIVE = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
@@ -34,7 +36,7 @@ def execute(
         instance=instance,
         partition_key=key,
         run_config=_QUIET,
-        tags={**tags, HOST: socket.gethostname(), PROCESS: _identity(psutil.Process())},
+        tags={**tags, HOST: _machine(), PROCESS: _identity(psutil.Process())},
         raise_on_error=False,
     )
     return result.success
@@ -42,7 +44,7 @@ def execute(
 
 def repair_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     """Mark the runs of this machine whose process has gone as failed; return their ids."""
-    here = dg.RunsFilter(statuses=_ALIVE, tags={HOST: socket.gethostname()})
+    here = dg.RunsFilter(statuses=_ALIVE, tags={HOST: _machine()})
     dead = [run for run in instance.get_runs(here) if not _lives(run.tags.get(PROCESS, ""))]
     for run in dead:
         instance.report_run_failed(run, message="The process that executed this run has gone.")
@@ -55,10 +57,16 @@ def _identity(process: psutil.Process) -> str:
 
 
 def _lives(identity: str) -> bool:
-    number = identity.partition("@")[0]
-    if not number.isdigit() or int(number) == os.getpid():
-        return number.isdigit()
+    number, _, begun = identity.partition("@")
     try:
-        return _identity(psutil.Process(int(number))) == identity
-    except psutil.Error:
+        process = psutil.Process(int(number))
+        return abs(process.create_time() - float(begun)) <= _CLOCK_STEP_SECONDS
+    except (psutil.Error, ValueError):
         return False
+
+
+def _machine() -> str:
+    # Names are given twice; the number that the kernel draws at each start is not.
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    name = socket.gethostname()
+    return f"{name}@{boot.read_text(encoding='ascii').strip()}" if boot.is_file() else name

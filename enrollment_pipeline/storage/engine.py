@@ -32,6 +32,14 @@ from enrollment_pipeline.storage.tenancy import Database
 HEAD = "0001"
 APP_ROLE = "enrollment_app"
 OLDEST_SERVER = 150000
+# Seconds, and milliseconds for the last: after a minute a cut line is an error and not a wait.
+_PATIENCE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
 
 _STATE = text(
     """
@@ -103,7 +111,14 @@ def open_database(settings: Settings) -> Database:
     """
     urls = database_urls(settings)
     # Recycled connections are probed first, so that a restarted server is not met in mid-statement.
-    engine = create_engine(urls.app, pool_pre_ping=True, pool_size=8)
+    engine = create_engine(
+        urls.app,
+        pool_pre_ping=True,
+        pool_size=8,
+        connect_args=_PATIENCE,
+        # Parameters are people's data, and errors are written to logs that all accounts share.
+        hide_parameters=True,
+    )
     try:
         version = _check(engine, urls)
         if version != HEAD:
@@ -127,7 +142,7 @@ def upgrade(settings: Settings) -> str:
         DatabaseUnavailableError: the server cannot be reached.
     """
     urls = database_urls(settings)
-    engine = create_engine(urls.owner)
+    engine = create_engine(urls.owner, connect_args=_PATIENCE, hide_parameters=True)
     try:
         with engine.begin() as connection:
             _require_server_version(connection)
@@ -214,7 +229,7 @@ def _check(engine: Engine, urls: DatabaseUrls) -> str | None:
 
 
 def _role_exists(owner: URL, name: str) -> bool:
-    engine = create_engine(owner)
+    engine = create_engine(owner, connect_args=_PATIENCE, hide_parameters=True)
     try:
         with engine.connect() as connection:
             return bool(connection.scalar(_ROLE_EXISTS, {"name": name}))

@@ -8,7 +8,15 @@ from enrollment_pipeline.errors import Reason
 
 # SQLSTATE classes that say nothing about the data: connection, resources, operator, system.
 _TRANSIENT_CLASSES = ("08", "53", "57", "58")
-_TRANSIENT = (errors.SerializationFailure, errors.DeadlockDetected, errors.LockNotAvailable)
+_TRANSIENT = (
+    errors.SerializationFailure,
+    errors.DeadlockDetected,
+    errors.LockNotAvailable,
+    # A standby that is about to take over.
+    errors.ReadOnlySqlTransaction,
+)
+# Values that a column or constraint refuses, and what a trigger raises about a row.
+_DATA_CLASSES = ("22", "23", "P0")
 
 
 def transient_reason(error: DBAPIError) -> Reason | None:
@@ -23,6 +31,13 @@ def transient_reason(error: DBAPIError) -> Reason | None:
         # psycopg gives no SQLSTATE where the server could not answer at all.
         return Reason.DATABASE_ERROR if isinstance(cause, psycopg.OperationalError) else None
     return Reason.DATABASE_ERROR if state.startswith(_TRANSIENT_CLASSES) else None
+
+
+def is_bad_data(error: DBAPIError) -> bool:
+    """Return whether one of the rows is to blame, and not the statement or the server."""
+    cause = error.orig
+    state = cause.sqlstate if isinstance(cause, psycopg.Error) else None
+    return state is not None and state.startswith(_DATA_CLASSES)
 
 
 def first_line(error: DBAPIError) -> str:

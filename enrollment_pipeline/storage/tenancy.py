@@ -10,6 +10,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 
+from enrollment_pipeline.storage.listening import listen
+
 _SET_ACCOUNT = text("select set_config('app.account_id', :account, true)")
 
 
@@ -48,6 +50,10 @@ class Database:
                 yield connection
             finally:
                 transaction.rollback()
+
+    def listen(self, channel: str, *, every: float) -> Iterator[str | None]:
+        """Yield what is announced on a channel; see `listening.listen`. Shows no table row."""
+        return listen(self._engine, channel, every=every)
 
     def close(self) -> None:
         """Close all pooled connections."""

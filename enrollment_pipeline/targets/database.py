@@ -12,6 +12,7 @@ from sqlalchemy import (
     ARRAY,
     CTE,
     Connection,
+    FromClause,
     Integer,
     Select,
     Text,
@@ -23,6 +24,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    true,
 )
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -41,24 +43,31 @@ from enrollment_pipeline.targets.base import EnrollmentOrder, EnrollmentResult
 _MEANWHILE = f"{Reason.ALREADY_ENROLLED}: the contact was enrolled by somebody else meanwhile"
 
 # Rows are locked in the order of their ids, as everywhere, so that two jobs that tag the same
-# contacts cannot wait for each other.
+# contacts cannot wait for each other. Each contact is looked up by its key: left to the planner, a
+# claim of 5,000 was compared with all enrollments of the job, which took up to 25 s.
 _ADD_TAGS = text(
     """
-    with wanted as (
+    with claimed as materialized (
+      select unnest(contact_ids[processed + 1 : processed + :contacts]) as contact_id
+      from enrollment.enrollment_batches
+      where job_id = :source_id and number = any(:numbers)
+    ), enrolled as materialized (
+      select contact_id from claimed
+      where (
+        select e.source_id from enrollment.enrollments e
+        where e.account_id = :account_id and e.workflow_id = :workflow_id
+          and e.contact_id = claimed.contact_id and e.ended_at is null
+        limit 1
+      ) = :source_id
+      order by contact_id
+    ), wanted as materialized (
       select c.id, array(
         select tag from unnest(cast(:tags as text[])) as tag where tag <> all (c.tags)
       ) as missing
-      from enrollment.contacts c
-      where c.id in (
-        select e.contact_id from enrollment.enrollments e
-        where e.source_id = :source_id and e.contact_id in (
-          select unnest(contact_ids[processed + 1 : processed + :contacts])
-          from enrollment.enrollment_batches
-          where job_id = :source_id and number = any(:numbers)
-        )
-      )
-      order by c.id
-      for no key update
+      from enrolled cross join lateral (
+        select id, tags from enrollment.contacts where id = enrolled.contact_id
+        limit 1 for no key update
+      ) c
     ), tagged as (
       update enrollment.contacts c set tags = c.tags || w.missing, updated_at = now()
       from wanted w where w.id = c.id and w.missing <> '{}'
@@ -95,6 +104,7 @@ class DatabaseTarget:
                 _ADD_TAGS,
                 {
                     "account_id": order.account_id,
+                    "workflow_id": order.workflow_id,
                     "source": order.source,
                     "source_id": order.source_id,
                     "tags": list(order.add_tags),
@@ -144,24 +154,47 @@ def _members(order: EnrollmentOrder) -> CTE:
     )
 
 
+def _contact_of(member: CTE) -> FromClause:
+    """Return the contact that a member names, to be looked up by its key.
+
+    The limit keeps the planner to that. A plain join of an account that is younger than the
+    statistics was turned round: all contacts of the account were judged, for each claim anew.
+    """
+    column = contact.c
+    return (
+        select(
+            column.id,
+            column.account_id,
+            column.status,
+            column.deleted_at,
+            column.email,
+            column.phone,
+        )
+        .where(column.id == member.c.contact_id)
+        .limit(1)
+        .lateral("contact")
+    )
+
+
 def _enroll(order: EnrollmentOrder, into: Insert | Any) -> Select[tuple[int, int]]:
     member = _members(order)
+    found = _contact_of(member)
     enrolled = (
         into.from_select(
             ["account_id", "workflow_id", "contact_id", "current_step", "source", "source_id"],
             select(
                 literal(order.account_id, Uuid),
                 literal(order.workflow_id, Uuid),
-                contact.c.id,
+                found.c.id,
                 literal(order.first_step),
                 literal(order.source),
                 literal(order.source_id, Uuid),
             )
-            .select_from(member.join(contact, contact.c.id == member.c.contact_id))
-            .where(~or_(*fact_columns(order.rules, contact, order.workflow_id)))
+            .select_from(member.join(found, true()))
+            .where(~or_(*fact_columns(order.rules, found, order.workflow_id)))
             # Two jobs that enroll the same contacts take the keys in the same order and cannot
             # deadlock; and neighbours in the index are written together.
-            .order_by(contact.c.id),
+            .order_by(found.c.id),
         )
         .returning(enrollments.c.contact_id)
         .cte("enrolled")
@@ -175,6 +208,7 @@ def _enroll(order: EnrollmentOrder, into: Insert | Any) -> Select[tuple[int, int
 def _record_refused(order: EnrollmentOrder) -> Select[tuple[str, int]]:
     """Record the contacts that the insert passed over, each with its code."""
     member = _members(order)
+    found = _contact_of(member)
     # One probe of the unique index per contact. Asked by the job alone, which is younger than the
     # statistics, the planner may read all enrollments of the job for each of them.
     active_by = (
@@ -190,9 +224,9 @@ def _record_refused(order: EnrollmentOrder) -> Select[tuple[str, int]]:
         select(
             member.c.number,
             member.c.contact_id,
-            *fact_columns(order.rules, contact, order.workflow_id),
+            *fact_columns(order.rules, found, order.workflow_id),
         )
-        .select_from(member.outerjoin(contact, contact.c.id == member.c.contact_id))
+        .select_from(member.outerjoin(found, true()))
         .where(active_by.is_distinct_from(literal(order.source_id, Uuid)))
         .cte("asked")
         .prefix_with("materialized")

@@ -43,7 +43,7 @@ def test_a_taken_name_is_refused_and_nothing_is_written(database: Database) -> N
     assert [entry.name for entry in service.list_accounts(database)].count(name) == 1
 
 
-@pytest.mark.parametrize("name", ["a", "0", "acme", "a.b-c_d", "a" * 63])
+@pytest.mark.parametrize("name", ["a", "0", "sales", "a.b-c_d", "a" * 63])
 def test_these_names_can_be_used(database: Database, owner: Engine, name: str) -> None:
     try:
         assert service.create(database, name).name == name
@@ -55,7 +55,7 @@ def test_these_names_can_be_used(database: Database, owner: Engine, name: str) -
 
 
 @pytest.mark.parametrize(
-    "name", ["", "Acme", "a b", "a/b", "..", ".a", "-a", "_a", "ä", "a\n", "a" * 64]
+    "name", ["", "Sales", "a b", "a/b", "..", ".a", "-a", "_a", "ä", "a\n", "a" * 64]
 )
 def test_these_names_cannot_be_used(database: Database, name: str) -> None:
     with pytest.raises(InvalidRequestError, match="cannot name an account"):

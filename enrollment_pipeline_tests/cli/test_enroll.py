@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from enrollment_pipeline.cli import main
-from enrollment_pipeline.runs.in_process import PROCESS, repair_dead_runs
+from enrollment_pipeline.runs.in_process import HOST, PROCESS, _machine, repair_dead_runs
 from enrollment_pipeline.runs.instance import open_instance
 
 PROGRAM = str(Path(sys.executable).parent / "enrollment")
@@ -349,16 +349,52 @@ def test_resume_of_a_closed_job_names_its_state(call, account, add_workflow):
 
 def test_runs_whose_process_has_gone_are_marked_failed(settings, database):
     with open_instance(settings) as instance:
-        import socket
-
         run = dg.DagsterRun(
             job_name="bulk_enrollment",
             run_id=dg._core.utils.make_new_run_id(),
             status=dg.DagsterRunStatus.STARTED,
-            tags={"enrollment/host": socket.gethostname(), PROCESS: "999999@1"},
+            tags={HOST: _machine(), PROCESS: "999999@1"},
         )
         instance.add_run(run)
 
         assert repair_dead_runs(instance) == [run.run_id]
         assert instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE
         assert repair_dead_runs(instance) == []
+
+
+def test_cancel_answers_with_the_job_and_refuses_a_second_time(
+    call, account, add_contacts, add_workflow
+):
+    add_contacts(account, 4)
+    add_workflow(account)
+    _, submitted = call("submit", "--workflow", "Welcome", "--filter", "{}")
+
+    code, answer = call("cancel", submitted["job_id"])
+    assert code == 0
+    assert answer["status"] == "cancelled"
+
+    code, answer = call("cancel", submitted["job_id"])
+    assert code == 3
+    assert answer["error"]["code"] == "INVALID_STATE"
+    assert "cancelled" in answer["error"]["message"]
+
+
+def test_watch_writes_a_line_of_json_for_each_change(
+    begin, call, account, owner, add_workflow, slow_inserts
+):
+    many_contacts(owner, account)
+    add_workflow(account)
+    _, submitted = call("submit", "--workflow", "Welcome", "--filter", "{}")
+    watcher = begin("watch", submitted["job_id"])
+    first = json.loads(watcher.stdout.readline())
+    begin("resume", submitted["job_id"])
+
+    seen = [first] + [json.loads(line) for line in watcher.stdout]
+
+    assert watcher.wait(timeout=60) == 0
+    assert first["status"] == "pending"
+    assert seen[-1]["status"] == "completed"
+    enrolled = [one["outcomes"]["enrolled"] for one in seen]
+    assert enrolled == sorted(enrolled)
+    # Five transactions of a second each: each was seen.
+    assert {5_000, 10_000, 15_000, 20_000, 25_000} <= set(enrolled)

@@ -63,7 +63,7 @@ def test_a_global_option_without_its_value_is_a_usage_error(enroll: Enroll) -> N
         ["workflows", "create"],
         ["workflows"],
         ["contacts", "import"],
-        ["accounts", "settings", "acme"],
+        ["accounts", "settings", "sales"],
     ],
 )
 def test_a_usage_error_says_so_in_one_paragraph_or_one_document(

@@ -8,6 +8,7 @@ opens all lanes as threads; where each has a worker of its own, a lane is a step
 import threading
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -60,10 +61,19 @@ def enroll_lane(
         end = drain_together(workers, tell=observed.tell, every=OBSERVATION_INTERVAL)
     context.log.info(f"{lanes} lanes {end}: {observed.contacts} contacts.")
     if end is LaneEnd.STOPPED:
+        if _terminated(context):
+            with product.phases(context.partition_key) as phases:
+                phases.cancel()
         if context.run.remote_job_origin is None:
             # A run inside a command has nobody to announce its end, and would end as FAILURE.
             context.instance.report_run_canceling(context.run)
         raise dg.DagsterExecutionInterruptedError
+
+
+def _terminated(context: dg.OpExecutionContext) -> bool:
+    """Return whether somebody terminated the run, rather than only its process."""
+    run = context.instance.get_run_by_id(context.run_id)
+    return run is not None and run.status is dg.DagsterRunStatus.CANCELING
 
 
 @dg.op(
@@ -150,10 +160,19 @@ class _Observed:
             self.contacts += number
 
     def tell(self) -> None:
-        """Record an observation, unless nothing has changed since the last."""
+        """Record an observation, unless nothing has changed since the last.
+
+        One that cannot be recorded is left out: lanes ride out an outage of the database, and must
+        not be ended by the telling.
+        """
         contacts = self.contacts
         if contacts == self._told:
             return
+        with suppress(Exception):
+            self._record()
+            self._told = contacts
+
+    def _record(self) -> None:
         progress = self._phases.progress(datetime.now(UTC))
         figures = {
             name: value
@@ -165,4 +184,3 @@ class _Observed:
                 asset_key="enrollments", partition=self._context.partition_key, metadata=figures
             )
         )
-        self._told = contacts

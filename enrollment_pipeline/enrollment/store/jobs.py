@@ -45,6 +45,7 @@ class Job:
     source: str
     requested_by: str
     status: JobStatus
+    runner: str
     attempt: int
     input_rows: int
     total_contacts: int

@@ -262,8 +262,8 @@ left join (
 ) b on b.job_id = s.job_id and b.contact_id = s.contact_id and s.exclusion is null;
 """
 
-# The few questions that cross accounts. Each answers with ids and nothing else, runs as the owner,
-# and is all that work without an account set can see.
+# The few questions that cross accounts. They run as the owner, show no row of any other table, and
+# are all that work without an account set can see.
 CROSSING = """
 create function enrollment.account_named(wanted text)
   returns table (id uuid, name text, settings jsonb)

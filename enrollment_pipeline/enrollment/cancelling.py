@@ -1,0 +1,57 @@
+"""Ending a job before its time: what is done stays, the rest becomes `cancelled`.
+
+Needs no worker that is alive: it waits for the transactions in progress, by the locks they hold on
+their batches, and closes what is left.
+"""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from enrollment_pipeline.enrollment.states import JobStatus, require_move
+from enrollment_pipeline.enrollment.store import batches, jobs
+from enrollment_pipeline.enrollment.store.jobs import Job
+from enrollment_pipeline.errors import InvalidStateError
+from enrollment_pipeline.records import Outcome
+from enrollment_pipeline.storage.tenancy import Database
+
+# Nothing has begun in these; the others go over `cancelling`, which the lanes obey.
+_NOT_BEGUN = (JobStatus.SCHEDULED, JobStatus.PENDING)
+
+
+def cancel_job(database: Database, account_id: UUID, job_id: UUID) -> None:
+    """Cancel an open job.
+
+    Raises:
+        JobNotFoundError: the account has no such job.
+        InvalidStateError: the job is closed; the message names its state.
+    """
+    with database.account(account_id) as connection:
+        job = jobs.load(connection, job_id, lock=True)
+        if job.status.closed:
+            raise InvalidStateError(f"The job is {job.status}; it can no longer be cancelled.")
+        if job.status not in (*_NOT_BEGUN, JobStatus.CANCELLING):
+            require_move(job.status, JobStatus.CANCELLING)
+            jobs.change(connection, job_id, status=JobStatus.CANCELLING)
+    with database.account(account_id) as connection:
+        # Batches before the job, as the lanes lock them: a claim in progress is waited for here,
+        # and what it has completed is not touched.
+        rest = batches.close(connection, job_id, status="cancelled")
+        job = jobs.load(connection, job_id, lock=True)
+        if not job.status.closed:
+            _close(connection, job, rest)
+
+
+def _close(connection: Connection, job: Job, rest: int) -> None:
+    # Without batches yet, whatever has no outcome is cancelled; with them, a batch that was given
+    # up before stays unprocessed.
+    cancelled = rest if job.batched_at else job.outcomes[Outcome.UNPROCESSED]
+    jobs.change(
+        connection,
+        job.id,
+        status=JobStatus.CANCELLED,
+        cancelled=cancelled,
+        completed_at=datetime.now(UTC),
+    )
+    jobs.drop_input(connection, job.id)
