@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 
 from enrollment_pipeline.enrollment import batching
+from enrollment_pipeline.enrollment.store import batches
 from enrollment_pipeline.records import Account
 from enrollment_pipeline.settings import Settings
 from enrollment_pipeline.storage.engine import open_database
@@ -115,6 +116,20 @@ def test_lanes_share_the_work(
     assert sum(done) == 2000
     assert min(done) > 0
     assert bulk.finish(job_id)["outcomes"]["enrolled"] == 2000
+
+
+def test_a_lane_passes_over_the_batches_that_another_holds(
+    bulk: Bulk, add_workflow: AddWorkflow
+) -> None:
+    add_workflow(bulk.account)
+    job_id = bulk.submit(manual(bulk.crowd(50)), batch_size=10)
+    bulk.prepare(job_id)
+    account = bulk.account.id
+    with bulk.database.account(account) as first, bulk.database.account(account) as second:
+        assert batches.claim(first, job_id, 2) == [1, 2]
+        assert batches.claim(second, job_id, 2) == [3, 4]
+    with bulk.database.account(account) as third:
+        assert batches.claim(third, job_id, 9) == [1, 2, 3, 4, 5]
 
 
 def test_two_processes_running_one_job_are_one_job(bulk: Bulk, add_workflow: AddWorkflow) -> None:

@@ -39,14 +39,16 @@ PEOPLE = st.lists(
         foreign=st.sampled_from([False, False, False, True]),
         before=st.sampled_from(["nothing", "nothing", "active", "ended"]),
     ),
+    min_size=8,
     max_size=12,
 )
 # Whom a row names (more numbers than people), and how it is written.
 ROWS = st.lists(
     st.tuples(
-        st.integers(0, 14),
+        st.integers(0, 12),
         st.sampled_from(["plain", "upper", "spaces", "quoted", "blank", "long", "short"]),
     ),
+    min_size=15,
     max_size=40,
 )
 OPTIONS = st.fixed_dictionaries(
@@ -191,7 +193,7 @@ def test_every_row_of_a_file_ends_as_the_rules_say(
 @settings(QUICK, max_examples=15)
 @given(
     people=PEOPLE,
-    numbers=st.lists(st.integers(-2, 14), max_size=40),
+    numbers=st.lists(st.integers(-2, 12), min_size=15, max_size=40),
     options=OPTIONS,
     policy=POLICIES,
 )
