@@ -265,6 +265,14 @@ class RunFailedError(ProductError):
     remedy = "Go on with it: enrollment resume JOB"
 
 
+class InterruptedByUserError(ProductError):
+    """The command was interrupted."""
+
+    code = "INTERRUPTED"
+    remedy = "Look at what it left with: enrollment list"
+    exit_code = 130
+
+
 def error_from(document: dict[str, Any]) -> ProductError:
     """Return the error that `as_dict` described, of the class that has its code."""
     code = document["code"]

@@ -270,7 +270,8 @@ def _selection(
         found = [part.strip() for part in text.replace(",", "\n").splitlines()]
         return {"type": "manual", "contact_ids": [part for part in found if part]}
     try:
-        document = json.loads(_text_or_file(condition or "", "--filter"))
+        text = _text_or_file(condition or "", "--filter")
+        document = json.loads(text, object_pairs_hook=_without_repetition)
     except json.JSONDecodeError as error:
         raise UsageError(
             f"--filter is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.",
@@ -279,6 +280,14 @@ def _selection(
     except RecursionError:
         raise UsageError("--filter is nested too deeply.") from None
     return {"type": "filter", "filter": document}
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # JSON lets the last of two equal keys win, which could select far more than was meant.
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise UsageError("--filter holds the same key twice in one object.")
+    return found
 
 
 def _text_or_file(value: str, option: str) -> str:

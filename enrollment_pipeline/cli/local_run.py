@@ -44,6 +44,12 @@ def run_here(session: Session, job_id: UUID) -> None:
                 )
         except ProductError:
             raise
+        except KeyboardInterrupt:
+            raise RunFailedError(
+                f"The run of job {job_id} was interrupted.",
+                remedy=f"Go on with it: enrollment resume {job_id}; or end it: enrollment cancel "
+                f"{job_id}",
+            ) from None
         except Exception as error:
             raise RunFailedError(
                 f"The run of job {job_id} broke off ({type(error).__name__}).",

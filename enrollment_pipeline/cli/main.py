@@ -24,9 +24,8 @@ from enrollment_pipeline.cli import (
 )
 from enrollment_pipeline.cli.output import Output
 from enrollment_pipeline.cli.session import DEFAULT_ACCOUNT, Session
-from enrollment_pipeline.errors import UsageError
+from enrollment_pipeline.errors import InterruptedByUserError, UsageError
 
-INTERRUPTED = 130
 _WITH_VALUE = ("--account", "--as")
 _JSON = "--json"
 
@@ -84,7 +83,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         code = command.main([*global_options, *rest], prog_name="enrollment", standalone_mode=False)
     except KeyboardInterrupt:
-        return INTERRUPTED
+        interrupted = InterruptedByUserError()
+        output.refuse(interrupted)
+        return interrupted.exit_code
     except Exception as error:
         if os.environ.get(trouble.DEBUG_VARIABLE) == "1":
             traceback.print_exc()

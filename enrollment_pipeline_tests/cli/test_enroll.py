@@ -140,6 +140,11 @@ def test_preview_answers_what_the_run_then_does(
         (["run", "--workflow", "Welcome", "--ids", "a", "--filter", "{}"], 2, "USAGE"),
         (["run", "--workflow", "Welcome", "--filter", "{"], 2, "USAGE"),
         (["run", "--workflow", "Welcome", "--filter", "[" * 100_000], 2, "USAGE"),
+        (
+            ["run", "--workflow", "Welcome", "--filter", '{"conditions": [{}], "conditions": []}'],
+            2,
+            "USAGE",
+        ),
         (["run", "--workflow", "Welcome", "--ids", "@/no/such/file"], 2, "USAGE"),
         (["run", "--workflow", "Nobody", "--filter", "{}"], 3, "WORKFLOW_NOT_FOUND"),
         (["run", "--workflow", "Paused", "--filter", "{}"], 3, "WORKFLOW_INACTIVE"),
