@@ -140,6 +140,27 @@ class PathNotAllowedError(RefusedError):
     remedy = "Put the file below the data folder and name it relative to that folder."
 
 
+class ForbiddenError(RefusedError):
+    """Whoever asks may not do this in this account."""
+
+    code = "FORBIDDEN"
+    remedy = "Ask an administrator of the account for the permission."
+
+
+class MemberNotFoundError(RefusedError):
+    """The account has no such member."""
+
+    code = "MEMBER_NOT_FOUND"
+    remedy = "List the members with: enrollment members list"
+
+
+class ChannelNotFoundError(RefusedError):
+    """The account has no such notification channel."""
+
+    code = "CHANNEL_NOT_FOUND"
+    remedy = "List the channels with: enrollment notifications list"
+
+
 class AccountNotFoundError(RefusedError):
     """There is no such account."""
 
@@ -189,6 +210,27 @@ class TooManyJobsError(RefusedError):
     remedy = "Wait for a job to finish (enrollment list --status processing), then submit again."
 
 
+class RequestIdUsedError(RefusedError):
+    """The request id stands for another request already."""
+
+    code = "REQUEST_ID_USED"
+    remedy = "Use a new request id for a new request, or send the request as it was."
+
+
+class NothingToRetryError(RefusedError):
+    """The job has no failure that can be tried again."""
+
+    code = "NOTHING_TO_RETRY"
+    remedy = "Look at its failures with: enrollment failures JOB; --all takes all of them."
+
+
+class DetailsPrunedError(RefusedError):
+    """Details of the job were removed, because they were old."""
+
+    code = "DETAILS_PRUNED"
+    remedy = "Use the files of its report: enrollment status JOB"
+
+
 class JobNotFoundError(RefusedError):
     """There is no such job in this account."""
 
@@ -208,6 +250,22 @@ class JobIncompleteError(ProductError):
 
     code = "JOB_INCOMPLETE"
     remedy = "Go on with it: enrollment resume JOB"
+
+
+class JobPausedError(ProductError):
+    """The job was paused."""
+
+    code = "JOB_PAUSED"
+    remedy = "Go on with it: enrollment resume JOB"
+
+
+class TooManyFailuresError(ProductError):
+    """So many contacts failed that the job was paused."""
+
+    code = "TOO_MANY_FAILURES"
+    remedy = (
+        "Mend the cause, then go on with: enrollment resume JOB; or end it: enrollment cancel JOB"
+    )
 
 
 class ConfigurationError(RefusedError):

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from enrollment_pipeline.errors import Reason
 
@@ -66,6 +66,23 @@ def _known_zone(name: str) -> str:
 TimeZoneName = Annotated[str, AfterValidator(_known_zone)]
 
 
+def _none_by_name(value: object) -> object:
+    # On a command line there is no other word for it.
+    return None if isinstance(value, str) and value.strip().lower() in ("", "none") else value
+
+
+Limit = Annotated[int | None, BeforeValidator(_none_by_name), Field(ge=1)]
+
+
+class Permission(StrEnum):
+    """What a member of an account may do."""
+
+    WORKFLOW_MANAGE = "workflow:manage"
+    WORKFLOW_EDIT = "workflow:edit"
+    CONTACTS_MANAGE = "contacts:manage"
+    ACCOUNT_ADMIN = "account:admin"
+
+
 class AccountSettings(BaseModel):
     """Limits and defaults of one account (spec "Request", numbers of the table "Limits")."""
 
@@ -74,9 +91,20 @@ class AccountSettings(BaseModel):
     timezone: TimeZoneName = Field("UTC", description="Zone in which times without one are read.")
     max_contacts_per_job: int = Field(10_000, ge=1, description="Contacts in one job.")
     max_open_jobs: int = Field(10, ge=1, description="Jobs of the account that are not closed.")
-    max_lanes: int = Field(5, ge=1, le=5, description="Lanes of a job.")
+    max_lanes: int = Field(
+        5, ge=1, le=5, description="Lanes at work at the same time, over all jobs."
+    )
+    enrollments_per_minute: Limit = Field(None, description="Enrollments a minute.")
+    burst_per_second: Limit = Field(None, description="Enrollments a second.")
     csv_max_bytes: int = Field(10_000_000, ge=1, description="Size of a CSV file, in bytes.")
     csv_max_lines: int = Field(1_000_000, ge=1, description="Lines of a CSV file.")
+    history_days: int = Field(
+        90, ge=1, description="Days after which only the report of a closed job is kept."
+    )
+    failure_days: int = Field(
+        7, ge=1, description="Days after which failures beyond max_failure_rows are removed."
+    )
+    max_failure_rows: int = Field(1_000, ge=0, description="Failures of a job kept longer.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,35 @@ class Settings(BaseSettings):
         "Default: role enrollment_app, which the upgrade creates.",
     )
 
+    ui_url: str = Field(
+        default="http://127.0.0.1:3000",
+        description="Address under which people reach the Dagster UI; links in messages begin "
+        "with it.",
+    )
+    global_per_minute: int | None = Field(
+        default=None,
+        ge=1,
+        description="Enrollments a minute of all accounts together. Default: no limit.",
+    )
+    inbox_quiet_seconds: float = Field(
+        default=10.0,
+        ge=0,
+        description="Seconds for which a file in the inbox must not have changed before it is "
+        "taken.",
+    )
+    smtp_url: SecretStr | None = Field(
+        default=None,
+        description="Mail server: smtp://user:password@host:port, or smtps:// for TLS from the "
+        "first byte. Without it, no e-mail is sent.",
+    )
+    mail_from: str = Field(
+        default="enrollment@localhost", description="Sender address of e-mail messages."
+    )
+    webhook_allow_private: bool = Field(
+        default=False,
+        description="On: webhooks may lead to loopback, private and link-local addresses.",
+    )
+
     @field_validator("home", "data")
     @classmethod
     def _with_user_folder(cls, path: Path) -> Path:
@@ -68,6 +97,11 @@ class Settings(BaseSettings):
     def reports(self) -> Path:
         """Folder that holds one folder of result files per job."""
         return self.home / "reports"
+
+    @property
+    def inbox(self) -> Path:
+        """Folder that CSV files are dropped into, as ACCOUNT/WORKFLOW/FILE."""
+        return self.data / "inbox"
 
     @property
     def scratch(self) -> Path:

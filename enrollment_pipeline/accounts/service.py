@@ -13,12 +13,13 @@ from uuid import UUID, uuid4
 from pydantic import ValidationError
 
 from enrollment_pipeline.accounts import store
+from enrollment_pipeline.accounts.operations import operation
 from enrollment_pipeline.errors import (
     AccountExistsError,
     AccountNotFoundError,
     InvalidRequestError,
 )
-from enrollment_pipeline.records import Account, AccountSettings
+from enrollment_pipeline.records import Account, AccountSettings, Permission
 from enrollment_pipeline.storage.tenancy import Database
 
 # The name is also the name of the account's inbox folder, so nothing that a path could climb with.
@@ -34,7 +35,7 @@ class AccountEntry:
     created_at: datetime
 
 
-def create(database: Database, name: str) -> Account:
+def create(database: Database, name: str, *, actor: str) -> Account:
     """Create an account with default settings.
 
     Raises:
@@ -48,8 +49,10 @@ def create(database: Database, name: str) -> Account:
             "with a letter or digit first.",
         )
     account_id = uuid4()
-    with database.account(account_id) as connection:
-        if not store.add(connection, account_id, name):
+    with operation(
+        database, account_id, actor=actor, action="account.create", needs=None, subject=name
+    ) as doing:
+        if not store.add(doing.connection, account_id, name):
             raise AccountExistsError(f"The account {name!r} exists already.")
     return Account(account_id, name, AccountSettings())
 
@@ -73,20 +76,32 @@ def list_accounts(database: Database) -> list[AccountEntry]:
         return [AccountEntry(row.id, row.name, row.created_at) for row in store.every(connection)]
 
 
-def change_settings(database: Database, account: Account, changes: Mapping[str, str]) -> Account:
+def change_settings(
+    database: Database, account: Account, changes: Mapping[str, str], *, actor: str
+) -> Account:
     """Change the named settings and return the account as it is now; others stay as they are.
 
     Raises:
         AccountNotFoundError: the account is gone.
         InvalidRequestError: a name is unknown or a value cannot be used; every such one is listed.
     """
-    with database.account(account.id) as connection:
-        stored = store.locked_settings(connection, account.id)
+    with operation(
+        database,
+        account.id,
+        actor=actor,
+        action="account.settings",
+        needs=Permission.ACCOUNT_ADMIN,
+        subject=account.name,
+    ) as doing:
+        stored = store.locked_settings(doing.connection, account.id)
         if stored is None:
             raise AccountNotFoundError(f"There is no account {account.name!r}.")
         settings = _validated(stored, changes)
         # A default is not stored, so that an account follows when the default changes.
-        store.save_settings(connection, account.id, settings.model_dump(exclude_defaults=True))
+        doing.details = dict(changes)
+        store.save_settings(
+            doing.connection, account.id, settings.model_dump(exclude_defaults=True)
+        )
     return Account(account.id, account.name, settings)
 
 

@@ -1,14 +1,17 @@
-"""Statements on the table of accounts. What may be written, and why, is in `service`."""
+"""Statements on accounts, their members and the audit log.
+
+What may be written, and why, is in the modules beside this one.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, select, text, update
+from sqlalchemy import Connection, Row, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
-from enrollment_pipeline.storage.schema import accounts
+from enrollment_pipeline.storage.schema import accounts, audit_log, members
 
 # The table itself shows a transaction its own account only; these two functions cross accounts.
 _NAMED = text("select id, name, settings from enrollment.account_named(:name)")
@@ -41,4 +44,32 @@ def save_settings(connection: Connection, account_id: UUID, settings: dict[str, 
     """Replace what is stored as settings."""
     connection.execute(
         update(accounts).where(accounts.c.id == account_id).values(settings=settings)
+    )
+
+
+def permissions(connection: Connection) -> dict[str, frozenset[str]]:
+    """Return the permissions of every member, by name in lower case."""
+    rows = connection.execute(select(func.lower(members.c.name), members.c.permissions))
+    return {row[0]: frozenset(row[1]) for row in rows}
+
+
+def write_audit(
+    connection: Connection,
+    account_id: UUID,
+    actor: str,
+    action: str,
+    result: str,
+    subject: str | None,
+    details: dict[str, Any],
+) -> None:
+    """Add a row to the audit log."""
+    connection.execute(
+        insert(audit_log).values(
+            account_id=account_id,
+            actor=actor,
+            action=action,
+            result=result,
+            subject=subject,
+            details=details,
+        )
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Self
 from uuid import uuid4
 
+from enrollment_pipeline.accounts.operations import operation
 from enrollment_pipeline.bulk_operations import store
 from enrollment_pipeline.bulk_operations.contact_rows import (
     ContactRow,
@@ -20,7 +21,7 @@ from enrollment_pipeline.bulk_operations.contact_rows import (
 )
 from enrollment_pipeline.files.formulas import escape_formula
 from enrollment_pipeline.files.table import Table, open_table
-from enrollment_pipeline.records import Account
+from enrollment_pipeline.records import Account, Permission
 from enrollment_pipeline.storage.tenancy import Database
 
 
@@ -42,7 +43,7 @@ class ImportResult:
 
 
 def import_contacts(
-    database: Database, account: Account, path: Path, *, reports: Path
+    database: Database, account: Account, path: Path, *, reports: Path, actor: str
 ) -> ImportResult:
     """Create and update the account's contacts from a CSV file; all in one transaction.
 
@@ -51,8 +52,10 @@ def import_contacts(
         account: Whose contacts, and whose limits on files.
         path: The file.
         reports: Folder below which the file of rejected rows is written.
+        actor: Who asks.
 
     Raises:
+        ForbiddenError: whoever asks may not.
         FileTooLargeError: the file is over a limit of the account.
         InvalidFileError: the file cannot be read as a table, or has no e-mail addresses.
     """
@@ -61,10 +64,18 @@ def import_contacts(
     with (
         rejects,
         open_table(path, max_bytes=limits.csv_max_bytes, max_lines=limits.csv_max_lines) as table,
-        database.account(account.id) as connection,
+        operation(
+            database,
+            account.id,
+            actor=actor,
+            action="contacts.import",
+            needs=Permission.CONTACTS_MANAGE,
+            subject=path.name.encode("utf-8", "replace").decode(),
+        ) as doing,
     ):
-        store.receive(connection, _usable(table, rejects))
-        done = store.apply(connection, account.id)
+        store.receive(doing.connection, _usable(table, rejects))
+        done = store.apply(doing.connection, account.id)
+        doing.details = {"created": done.created, "updated": done.updated}
     return ImportResult(
         rows=done.received + rejects.count,
         created=done.created,

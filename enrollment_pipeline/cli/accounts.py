@@ -25,7 +25,7 @@ def create(
     from enrollment_pipeline.accounts import service
 
     session = session_of(context)
-    account = service.create(session.database, name)
+    account = service.create(session.database, name, actor=session.requested_by)
     session.output.answer(_document(account), f"Account {account.name} created.")
 
 
@@ -68,7 +68,9 @@ def settings(
     pairs = _pairs(changes or [])
     account = session.account
     if pairs:
-        account = service.change_settings(session.database, account, pairs)
+        account = service.change_settings(
+            session.database, account, pairs, actor=session.requested_by
+        )
     session.output.answer(_document(account), facts(account.settings.model_dump()))
 
 

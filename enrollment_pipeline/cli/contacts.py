@@ -28,7 +28,11 @@ def import_contacts(
 
     session = session_of(context)
     result = contact_import.import_contacts(
-        session.database, session.account, file, reports=session.settings.reports
+        session.database,
+        session.account,
+        file,
+        reports=session.settings.reports,
+        actor=session.requested_by,
     )
     counts = asdict(result)
     rejected_file = counts.pop("rejected_file")

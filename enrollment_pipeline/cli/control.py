@@ -35,7 +35,9 @@ def cancel(context: typer.Context, job: JobArgument) -> None:
 
     session = session_of(context)
     job_id = parse_job_id(job)
-    service.cancel(session.database, session.settings, session.account, job_id)
+    service.cancel(
+        session.database, session.settings, session.account, job_id, actor=session.requested_by
+    )
     answer_job(session, job_id)
 
 

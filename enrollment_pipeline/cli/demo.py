@@ -57,7 +57,11 @@ def demo(context: typer.Context) -> None:
     folder = _sample_folder(session, samples)
     session.output.note(f"Importing {_short(folder / CONTACTS)} ...")
     imported = import_contacts(
-        session.database, session.account, folder / CONTACTS, reports=session.settings.reports
+        session.database,
+        session.account,
+        folder / CONTACTS,
+        reports=session.settings.reports,
+        actor=session.requested_by,
     )
     workflow = _workflow(session)
     session.output.note(f"Enrolling {_short(folder / ENROLL_ME)} into {workflow.name} ...")
@@ -94,7 +98,9 @@ def _workflow(session: Session) -> "Workflow":
         return service.find(session.database, session.account, WORKFLOW)
     except WorkflowNotFoundError:
         request = workflow_request(name=WORKFLOW, active=True)
-        return service.create(session.database, session.account, request)
+        return service.create(
+            session.database, session.account, request, actor=session.requested_by
+        )
 
 
 def _enroll(session: Session, workflow: "Workflow", path: Path) -> dict[str, Any]:

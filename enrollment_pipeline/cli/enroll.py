@@ -226,7 +226,7 @@ def resume(context: typer.Context, job: JobArgument) -> None:
 
     session = session_of(context)
     job_id = parse_job_id(job)
-    service.resume(session.database, session.account, job_id)
+    service.resume(session.database, session.account, job_id, actor=session.requested_by)
     run_here(session, job_id)
     _answer_closed(session, job_id)
 

@@ -66,7 +66,7 @@ class Session:
             if self.account_name != DEFAULT_ACCOUNT:
                 raise
         try:
-            return service.create(self.database, DEFAULT_ACCOUNT)
+            return service.create(self.database, DEFAULT_ACCOUNT, actor=self.requested_by)
         except AccountExistsError:
             # Another process was faster.
             return service.find(self.database, DEFAULT_ACCOUNT)

@@ -43,7 +43,7 @@ def create(
     request = workflow_request(
         name=name, active=active, reenrollment=reenrollment, required_fields=require or []
     )
-    made = service.create(session.database, session.account, request)
+    made = service.create(session.database, session.account, request, actor=session.requested_by)
     session.output.answer(
         _document(made), f"Workflow {made.name} created; it is {made.status}.", str(made.id)
     )
@@ -84,7 +84,9 @@ def activate(context: typer.Context, workflow: _Reference) -> None:
     from enrollment_pipeline.workflows import service
 
     session = session_of(context)
-    moved = service.activate(session.database, session.account, workflow)
+    moved = service.activate(
+        session.database, session.account, workflow, actor=session.requested_by
+    )
     session.output.answer(_document(moved), f"Workflow {moved.name} is {moved.status}.")
 
 
@@ -94,7 +96,7 @@ def pause(context: typer.Context, workflow: _Reference) -> None:
     from enrollment_pipeline.workflows import service
 
     session = session_of(context)
-    moved = service.pause(session.database, session.account, workflow)
+    moved = service.pause(session.database, session.account, workflow, actor=session.requested_by)
     session.output.answer(_document(moved), f"Workflow {moved.name} is {moved.status}.")
 
 

@@ -20,6 +20,21 @@ from enrollment_pipeline.storage.tenancy import Database
 _NOT_BEGUN = (JobStatus.SCHEDULED, JobStatus.PENDING)
 
 
+def ask_to_cancel(connection: Connection, job_id: UUID) -> None:
+    """Let the lanes of an open job end after the transactions in progress.
+
+    Raises:
+        JobNotFoundError: the account has no such job.
+        InvalidStateError: the job is closed; the message names its state.
+    """
+    job = jobs.load(connection, job_id, lock=True)
+    if job.status.closed:
+        raise InvalidStateError(f"The job is {job.status}; it can no longer be cancelled.")
+    if job.status not in (*_NOT_BEGUN, JobStatus.CANCELLING):
+        require_move(job.status, JobStatus.CANCELLING)
+        jobs.change(connection, job_id, status=JobStatus.CANCELLING)
+
+
 def cancel_job(database: Database, account_id: UUID, job_id: UUID) -> None:
     """Cancel an open job.
 
@@ -28,12 +43,7 @@ def cancel_job(database: Database, account_id: UUID, job_id: UUID) -> None:
         InvalidStateError: the job is closed; the message names its state.
     """
     with database.account(account_id) as connection:
-        job = jobs.load(connection, job_id, lock=True)
-        if job.status.closed:
-            raise InvalidStateError(f"The job is {job.status}; it can no longer be cancelled.")
-        if job.status not in (*_NOT_BEGUN, JobStatus.CANCELLING):
-            require_move(job.status, JobStatus.CANCELLING)
-            jobs.change(connection, job_id, status=JobStatus.CANCELLING)
+        ask_to_cancel(connection, job_id)
     with database.account(account_id) as connection:
         # Batches before the job, as the lanes lock them: a claim in progress is waited for here,
         # and what it has completed is not touched.

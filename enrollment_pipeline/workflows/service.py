@@ -3,30 +3,34 @@
 Does not belong here: what a workflow's steps do, and who may be enrolled (`enrollment`).
 """
 
+from contextlib import AbstractContextManager
 from uuid import UUID
 
+from enrollment_pipeline.accounts.operations import Operation, operation
 from enrollment_pipeline.errors import (
     InvalidStateError,
     WorkflowExistsError,
     WorkflowNotFoundError,
 )
-from enrollment_pipeline.records import Account, Workflow, WorkflowStatus
+from enrollment_pipeline.records import Account, Permission, Workflow, WorkflowStatus
 from enrollment_pipeline.storage.tenancy import Database
 from enrollment_pipeline.workflows import store
 from enrollment_pipeline.workflows.request import MOVES, WorkflowRequest
 
 
-def create(database: Database, account: Account, request: WorkflowRequest) -> Workflow:
+def create(
+    database: Database, account: Account, request: WorkflowRequest, *, actor: str
+) -> Workflow:
     """Create a workflow, as a draft or active at once.
 
     Raises:
         WorkflowExistsError: the account has a workflow of that name, in whatever letter case.
     """
     status = WorkflowStatus.ACTIVE if request.active else WorkflowStatus.DRAFT
-    with database.account(account.id) as connection:
-        made = store.add(connection, account.id, request.name, status, request.config)
-    if made is None:
-        raise WorkflowExistsError(f"The account has a workflow {request.name!r} already.")
+    with _operation(database, account, actor, "workflow.create", request.name) as doing:
+        made = store.add(doing.connection, account.id, request.name, status, request.config)
+        if made is None:
+            raise WorkflowExistsError(f"The account has a workflow {request.name!r} already.")
     return made
 
 
@@ -53,30 +57,37 @@ def list_workflows(database: Database, account: Account) -> list[Workflow]:
         return store.every(connection)
 
 
-def activate(database: Database, account: Account, reference: str) -> Workflow:
+def activate(database: Database, account: Account, reference: str, *, actor: str) -> Workflow:
     """Let the workflow take enrollments; one that does already stays as it is.
 
     Raises:
         WorkflowNotFoundError: the account has no such workflow.
         InvalidStateError: it is archived.
     """
-    return _move(database, account, reference, WorkflowStatus.ACTIVE)
+    return _move(database, account, reference, WorkflowStatus.ACTIVE, actor, "workflow.activate")
 
 
-def pause(database: Database, account: Account, reference: str) -> Workflow:
+def pause(database: Database, account: Account, reference: str, *, actor: str) -> Workflow:
     """Let the workflow take no enrollments for a while; a paused one stays as it is.
 
     Raises:
         WorkflowNotFoundError: the account has no such workflow.
         InvalidStateError: it is a draft or archived.
     """
-    return _move(database, account, reference, WorkflowStatus.PAUSED)
+    return _move(database, account, reference, WorkflowStatus.PAUSED, actor, "workflow.pause")
 
 
-def _move(database: Database, account: Account, reference: str, wanted: WorkflowStatus) -> Workflow:
+def _move(
+    database: Database,
+    account: Account,
+    reference: str,
+    wanted: WorkflowStatus,
+    actor: str,
+    action: str,
+) -> Workflow:
     workflow_id = find(database, account, reference).id
-    with database.account(account.id) as connection:
-        present = store.with_id(connection, workflow_id, lock=True)
+    with _operation(database, account, actor, action, str(workflow_id)) as doing:
+        present = store.with_id(doing.connection, workflow_id, lock=True)
         if present is None:
             raise WorkflowNotFoundError(f"There is no workflow {reference!r} in this account.")
         if present.status is wanted:
@@ -86,8 +97,21 @@ def _move(database: Database, account: Account, reference: str, wanted: Workflow
                 f"The workflow {present.name!r} is {present.status}; it cannot become {wanted}.",
                 remedy=_advice(present.status),
             )
-        store.set_status(connection, workflow_id, wanted)
+        store.set_status(doing.connection, workflow_id, wanted)
     return find(database, account, str(workflow_id))
+
+
+def _operation(
+    database: Database, account: Account, actor: str, action: str, subject: str
+) -> AbstractContextManager[Operation]:
+    return operation(
+        database,
+        account.id,
+        actor=actor,
+        action=action,
+        needs=Permission.WORKFLOW_EDIT,
+        subject=subject,
+    )
 
 
 def _advice(status: WorkflowStatus) -> str:

@@ -28,7 +28,7 @@ def stored_settings(owner: Engine, account: Account) -> object:
 
 
 def test_a_created_account_is_found_by_its_name_in_any_letter_case(database: Database) -> None:
-    created = service.create(database, name := a_name())
+    created = service.create(database, name := a_name(), actor="test")
 
     assert service.find(database, name) == created
     assert service.find(database, name.upper()) == created
@@ -36,17 +36,17 @@ def test_a_created_account_is_found_by_its_name_in_any_letter_case(database: Dat
 
 
 def test_a_taken_name_is_refused_and_nothing_is_written(database: Database) -> None:
-    service.create(database, name := a_name())
+    service.create(database, name := a_name(), actor="test")
 
     with pytest.raises(AccountExistsError):
-        service.create(database, name)
+        service.create(database, name, actor="test")
     assert [entry.name for entry in service.list_accounts(database)].count(name) == 1
 
 
 @pytest.mark.parametrize("name", ["a", "0", "sales", "a.b-c_d", "a" * 63])
 def test_these_names_can_be_used(database: Database, owner: Engine, name: str) -> None:
     try:
-        assert service.create(database, name).name == name
+        assert service.create(database, name, actor="test").name == name
     finally:
         with owner.begin() as connection:
             connection.execute(
@@ -59,7 +59,7 @@ def test_these_names_can_be_used(database: Database, owner: Engine, name: str) -
 )
 def test_these_names_cannot_be_used(database: Database, name: str) -> None:
     with pytest.raises(InvalidRequestError, match="cannot name an account"):
-        service.create(database, name)
+        service.create(database, name, actor="test")
 
 
 @given(name=st.text(max_size=70))
@@ -71,7 +71,7 @@ def test_no_name_that_is_accepted_leaves_its_folder(name: str) -> None:
 
 
 def test_an_unknown_account_is_refused_without_naming_another(database: Database) -> None:
-    service.create(database, name := a_name())
+    service.create(database, name := a_name(), actor="test")
 
     with pytest.raises(AccountNotFoundError) as refusal:
         service.find(database, wanted := name[:-1])
@@ -81,7 +81,7 @@ def test_an_unknown_account_is_refused_without_naming_another(database: Database
 
 
 def test_all_accounts_are_listed_by_name(database: Database) -> None:
-    names = sorted([service.create(database, a_name()).name for _ in range(3)])
+    names = sorted([service.create(database, a_name(), actor="test").name for _ in range(3)])
 
     listed = [entry.name for entry in service.list_accounts(database)]
 
@@ -91,8 +91,10 @@ def test_all_accounts_are_listed_by_name(database: Database) -> None:
 def test_changed_settings_are_stored_and_the_others_stay(
     database: Database, account: Account
 ) -> None:
-    service.change_settings(database, account, {"max_lanes": "3"})
-    changed = service.change_settings(database, account, {"timezone": "Europe/Berlin"})
+    service.change_settings(database, account, {"max_lanes": "3"}, actor="test")
+    changed = service.change_settings(
+        database, account, {"timezone": "Europe/Berlin"}, actor="test"
+    )
 
     assert changed.settings.max_lanes == 3
     assert changed.settings.timezone == "Europe/Berlin"
@@ -102,10 +104,10 @@ def test_changed_settings_are_stored_and_the_others_stay(
 def test_a_setting_put_back_to_its_default_is_no_longer_stored(
     database: Database, account: Account, owner: Engine
 ) -> None:
-    service.change_settings(database, account, {"max_lanes": "3"})
+    service.change_settings(database, account, {"max_lanes": "3"}, actor="test")
     assert stored_settings(owner, account) == {"max_lanes": 3}
 
-    service.change_settings(database, account, {"max_lanes": "5"})
+    service.change_settings(database, account, {"max_lanes": "5"}, actor="test")
 
     assert stored_settings(owner, account) == {}
 
@@ -122,7 +124,7 @@ def test_every_wrong_setting_is_told_at_once_and_none_is_stored(
     }
 
     with pytest.raises(InvalidRequestError) as refusal:
-        service.change_settings(database, account, changes)
+        service.change_settings(database, account, changes, actor="test")
 
     problems = refusal.value.details["problems"]
     assert {problem.split(":")[0].split(" ")[0] for problem in problems} == {
@@ -139,7 +141,7 @@ def test_an_unknown_setting_is_refused_with_the_known_ones(
     database: Database, account: Account
 ) -> None:
     with pytest.raises(InvalidRequestError) as refusal:
-        service.change_settings(database, account, {"max_lane": "3"})
+        service.change_settings(database, account, {"max_lane": "3"}, actor="test")
 
     assert all(name in refusal.value.message for name in AccountSettings.model_fields)
 
@@ -148,4 +150,4 @@ def test_the_settings_of_an_account_that_is_gone_cannot_be_changed(database: Dat
     gone = Account(uuid4(), "gone", AccountSettings())
 
     with pytest.raises(AccountNotFoundError):
-        service.change_settings(database, gone, {"max_lanes": "3"})
+        service.change_settings(database, gone, {"max_lanes": "3"}, actor="test")

@@ -25,7 +25,7 @@ def import_text(database: Database, account: Account, tmp_path: Path) -> Import:
     def run(content: str, into: Account = account) -> ImportResult:
         path = tmp_path / "contacts.csv"
         path.write_text(content, encoding="utf-8")
-        result = import_contacts(database, into, path, reports=tmp_path / "reports")
+        result = import_contacts(database, into, path, reports=tmp_path / "reports", actor="test")
         parts = (result.created, result.updated, result.unchanged)
         assert result.rows == sum(parts) + result.duplicate + result.rejected
         return result

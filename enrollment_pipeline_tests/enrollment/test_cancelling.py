@@ -21,7 +21,7 @@ def account(bulk):
 
 
 def cancel(bulk, job_id):
-    service.cancel(bulk.database, bulk.settings, bulk.account, job_id)
+    service.cancel(bulk.database, bulk.settings, bulk.account, job_id, actor="test")
     return bulk.verified(job_id)
 
 
@@ -104,7 +104,7 @@ def test_a_closed_job_refuses_with_its_state(bulk, account, add_contacts, add_wo
     done = bulk.enroll(EVERYBODY)
 
     with pytest.raises(InvalidStateError, match="The job is completed"):
-        service.cancel(bulk.database, bulk.settings, bulk.account, done["job_id"])
+        service.cancel(bulk.database, bulk.settings, bulk.account, done["job_id"], actor="test")
 
 
 def test_nobody_cancels_the_job_of_another_account(bulk, make_account, account, add_workflow):
@@ -112,7 +112,7 @@ def test_nobody_cancels_the_job_of_another_account(bulk, make_account, account, 
     job_id = bulk.submit(EVERYBODY)
 
     with pytest.raises(JobNotFoundError):
-        service.cancel(bulk.database, bulk.settings, make_account(), job_id)
+        service.cancel(bulk.database, bulk.settings, make_account(), job_id, actor="test")
 
     assert bulk.describe(job_id)["status"] == "pending"
 

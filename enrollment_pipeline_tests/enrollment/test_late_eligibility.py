@@ -106,11 +106,11 @@ def test_a_workflow_paused_while_the_job_runs_pauses_the_job(
     with pytest.raises(JobIncompleteError):
         phases.report()
     with pytest.raises(WorkflowInactiveError):
-        service.resume(bulk.database, bulk.account, job_id)
+        service.resume(bulk.database, bulk.account, job_id, actor="test")
     assert bulk.describe(job_id)["status"] == "paused"
 
     bulk.set_workflow(workflow, "active")
-    service.resume(bulk.database, bulk.account, job_id)
+    service.resume(bulk.database, bulk.account, job_id, actor="test")
     assert bulk.describe(job_id)["status"] == "queued"
     assert bulk.describe(job_id)["error"] is None
     job = bulk.finish(job_id)

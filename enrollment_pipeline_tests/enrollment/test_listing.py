@@ -133,7 +133,7 @@ def test_another_accounts_job_does_not_exist(
         for question in (
             lambda job_id: other.describe(job_id),
             lambda job_id: service.list_failures(other.database, other.account, job_id),
-            lambda job_id: service.resume(other.database, other.account, job_id),
+            lambda job_id: service.resume(other.database, other.account, job_id, actor="test"),
             lambda job_id: service.write_report(
                 other.database, other.settings, other.account, job_id
             ),

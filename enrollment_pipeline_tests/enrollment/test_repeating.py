@@ -95,7 +95,7 @@ def test_a_stop_ends_a_lane_between_two_transactions_and_the_rest_goes_on(
         phases.close_lanes()
     with pytest.raises(JobIncompleteError):
         phases.report()
-    service.resume(bulk.database, bulk.account, job_id)
+    service.resume(bulk.database, bulk.account, job_id, actor="test")
     assert bulk.finish(job_id)["outcomes"]["enrolled"] == 25
 
 
@@ -128,7 +128,7 @@ def test_a_closed_job_is_not_resumed_and_its_phases_do_nothing(
     held = state_of(bulk, job_id)
 
     with pytest.raises(InvalidStateError, match="The job is failed"):
-        service.resume(bulk.database, bulk.account, job_id)
+        service.resume(bulk.database, bulk.account, job_id, actor="test")
     report = run_phases(bulk.phases(job_id))
 
     assert report.job.status == "failed"

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from enrollment_pipeline.enrollment import service
+from enrollment_pipeline.enrollment import queue, service
 from enrollment_pipeline.errors import (
     InvalidRequestError,
     InvalidStateError,
@@ -203,13 +203,13 @@ def test_a_scheduled_job_waits_for_its_time(bulk: Bulk, workflow: UUID) -> None:
     job_id = bulk.submit(manual(people), scheduled_at=later)
 
     def due() -> bool:
-        return job_id in {job.job_id for job in service.due_jobs(bulk.database)}
+        return job_id in {job.job_id for job in queue.open_jobs(bulk.database)}
 
     assert not due()
     with pytest.raises(InvalidStateError, match="The job is scheduled for"):
         bulk.phases(job_id).select()
     with pytest.raises(InvalidStateError, match="not yet due"):
-        service.resume(bulk.database, bulk.account, job_id)
+        service.resume(bulk.database, bulk.account, job_id, actor="test")
     assert bulk.describe(job_id)["status"] == "scheduled"
 
     bulk.sql(
@@ -224,7 +224,7 @@ def test_due_jobs_are_those_of_the_queue_oldest_first(bulk: Bulk, workflow: UUID
     queued = [submit(bulk)[0] for _ in range(3)]
     request = bulk.request(EVERYBODY)
     own, _ = service.submit(bulk.database, bulk.account, request, source="test", runner="caller")
-    due = [job for job in service.due_jobs(bulk.database) if job.account_id == bulk.account.id]
+    due = [job for job in queue.open_jobs(bulk.database) if job.account_id == bulk.account.id]
     assert [job.job_id for job in due] == queued
     assert {(job.account_name, job.attempt) for job in due} == {(bulk.account.name, 1)}
     assert bulk.describe(own)["status"] == "pending"

@@ -244,7 +244,7 @@ def test_the_app_role_has_no_power_of_its_own(owner: Engine) -> None:
         "create table enrollment.own (id int)",
         "create table public.own (id int)",
         "create or replace function enrollment.current_account() returns uuid return null",
-        "alter function enrollment.due_jobs() owner to current_user",
+        "alter function enrollment.queue_jobs() owner to current_user",
         "create schema own",
         "update enrollment.alembic_version set version_num = 'own'",
         "alter role current_user bypassrls",

@@ -23,7 +23,7 @@ AddWorkflow = Callable[..., UUID]
 def test_a_new_workflow_is_a_draft_that_nobody_enters_twice(
     database: Database, account: Account
 ) -> None:
-    made = service.create(database, account, workflow_request(name="  Welcome "))
+    made = service.create(database, account, workflow_request(name="  Welcome "), actor="test")
 
     assert made.name == "Welcome"
     assert made.status is WorkflowStatus.DRAFT
@@ -42,7 +42,7 @@ def test_what_was_asked_for_is_in_the_document(
         required_fields=["phone", "email", "phone"],
     )
 
-    made = service.create(database, account, request)
+    made = service.create(database, account, request, actor="test")
 
     assert made.status is WorkflowStatus.ACTIVE
     statement = text("select config from enrollment.workflows where id = :id")
@@ -90,10 +90,10 @@ def test_all_problems_of_a_request_are_told_at_once() -> None:
 
 
 def test_a_name_is_taken_in_any_letter_case(database: Database, account: Account) -> None:
-    service.create(database, account, workflow_request(name="Welcome"))
+    service.create(database, account, workflow_request(name="Welcome"), actor="test")
 
     with pytest.raises(WorkflowExistsError):
-        service.create(database, account, workflow_request(name="WELCOME"))
+        service.create(database, account, workflow_request(name="WELCOME"), actor="test")
     assert len(service.list_workflows(database, account)) == 1
 
 
@@ -132,14 +132,14 @@ def test_two_accounts_share_names_and_see_nothing_of_each_other(
     their_id = add_workflow(theirs, "Welcome", status="draft")
     add_workflow(theirs, "Secret")
 
-    my_own = service.create(database, mine, workflow_request(name="welcome"))
+    my_own = service.create(database, mine, workflow_request(name="welcome"), actor="test")
 
     assert service.list_workflows(database, mine) == [my_own]
     for reference in ("Secret", str(their_id)):
         with pytest.raises(WorkflowNotFoundError):
             service.find(database, mine, reference)
         with pytest.raises(WorkflowNotFoundError):
-            service.activate(database, mine, reference)
+            service.activate(database, mine, reference, actor="test")
     assert service.find(database, theirs, "Welcome").status is WorkflowStatus.DRAFT
 
 
@@ -159,11 +159,11 @@ def test_only_the_moves_of_the_table_are_made(
     add_workflow(account, "Welcome", status=present.value)
 
     if wanted is present or wanted in MOVES[present]:
-        move(database, account, "welcome")
+        move(database, account, "welcome", actor="test")
         assert service.find(database, account, "Welcome").status is wanted
     else:
         with pytest.raises(InvalidStateError, match=present.value):
-            move(database, account, "welcome")
+            move(database, account, "welcome", actor="test")
         assert service.find(database, account, "Welcome").status is present
 
 
@@ -183,7 +183,7 @@ def test_activating_an_active_workflow_writes_nothing(
     statement = text("select xmin::text, updated_at from enrollment.workflows")
     before = connection.execute(statement).all()
 
-    service.activate(database, account, "Welcome")
+    service.activate(database, account, "Welcome", actor="test")
 
     assert connection.execute(statement).all() == before
 
@@ -193,7 +193,7 @@ def test_a_move_is_recorded_with_its_time(
 ) -> None:
     add_workflow(account)
 
-    service.pause(database, account, "Welcome")
+    service.pause(database, account, "Welcome", actor="test")
 
     statement = text("select updated_at > created_at from enrollment.workflows")
     assert connection.scalar(statement) is True

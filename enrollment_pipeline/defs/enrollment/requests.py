@@ -9,7 +9,7 @@ from pydantic import Field
 from enrollment_pipeline.accounts import service as accounts
 from enrollment_pipeline.defs.enrollment.partitions import ENROLLMENT_JOBS
 from enrollment_pipeline.defs.product import Product, explained
-from enrollment_pipeline.enrollment import service
+from enrollment_pipeline.enrollment import queue, service
 from enrollment_pipeline.enrollment.request import parse_request
 from enrollment_pipeline.errors import PathNotAllowedError
 
@@ -177,7 +177,7 @@ def enrollment_queue(product: dg.ResourceParam[Product]) -> dg.SensorResult:
     next tick does not get a second one.
     """
     with explained(), product.database() as database:
-        due = service.due_jobs(database)
+        due = [job for job in queue.open_jobs(database) if job.status in queue.NOT_BEGUN]
     keys = [str(job.job_id) for job in due]
     requests = [
         dg.RunRequest(

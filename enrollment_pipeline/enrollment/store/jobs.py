@@ -86,19 +86,21 @@ def account_of(connection: Connection, job_id: UUID) -> Account:
 
 
 @dataclass(frozen=True, slots=True)
-class DueJob:
-    """A job that the queue has to start."""
+class QueuedJob:
+    """An open job that the queue has to see to its end."""
 
     account_id: UUID
     account_name: str
     job_id: UUID
     attempt: int
+    status: JobStatus
+    due_at: datetime
 
 
-def due(connection: Connection) -> list[DueJob]:
-    """Return the jobs of all accounts that wait for a run, oldest first."""
-    rows = connection.execute(text("select * from enrollment.due_jobs()"))
-    return [DueJob(row.account_id, row.account_name, row.job_id, row.attempt) for row in rows]
+def in_queue(connection: Connection) -> list[QueuedJob]:
+    """Return the jobs of all accounts that are due and not closed or paused, oldest first."""
+    rows = connection.execute(text("select * from enrollment.queue_jobs()"))
+    return [QueuedJob(**{**row._mapping, "status": JobStatus(row.status)}) for row in rows]
 
 
 def find_workflow(connection: Connection, reference: str) -> Workflow:

@@ -1,0 +1,202 @@
+"""What each phase of a job does within its transaction, and the state it moves the job to.
+
+Belongs here: the work itself, in the caller's transaction, so that a run and a dry run do the same.
+When a phase may be done, and once only, is in `phases`.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from enrollment_pipeline.enrollment import report
+from enrollment_pipeline.enrollment.eligibility import count_by_outcome, rules_for
+from enrollment_pipeline.enrollment.engine import LaneWork
+from enrollment_pipeline.enrollment.selection import resolve
+from enrollment_pipeline.enrollment.states import JobStatus, closing_status, require_move
+from enrollment_pipeline.enrollment.store import batches, jobs, outcomes, selections
+from enrollment_pipeline.enrollment.store.jobs import Job
+from enrollment_pipeline.enrollment.store.outcomes import OutcomeCounts
+from enrollment_pipeline.errors import JobIncompleteError, WorkflowInactiveError
+from enrollment_pipeline.records import Account, EligibilityRule, Outcome, WorkflowStatus
+from enrollment_pipeline.settings import Settings
+from enrollment_pipeline.targets.base import EnrollmentOrder
+from enrollment_pipeline.targets.database import DatabaseTarget
+
+SOURCE = "bulk_enrollment"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One promise held against a job: its name, whether it holds, and the figures."""
+
+    name: str
+    passed: bool
+    figures: dict[str, int]
+
+
+def select_contacts(connection: Connection, job: Job, account: Account, settings: Settings) -> None:
+    """Resolve the selection of a job and count it.
+
+    Raises:
+        RefusedError: the workflow takes no enrollments, or the selection cannot be resolved.
+    """
+    require_active(job.workflow.name, job.workflow.status)
+    now = datetime.now(UTC)
+    counts = resolve(connection, job, limits=account.settings, scratch=settings.scratch, now=now)
+    move(
+        connection,
+        job,
+        JobStatus.VALIDATING,
+        started_at=job.started_at or now,
+        selected_at=datetime.now(UTC),
+        heartbeat_at=datetime.now(UTC),
+        input_rows=counts.input_rows,
+        total_contacts=counts.total_contacts,
+        duplicate=counts.duplicate,
+        unmatched=counts.unmatched,
+        rejected=counts.rejected,
+    )
+
+
+def validate_contacts(connection: Connection, job: Job) -> None:
+    """Mark the selected contacts that a rule excludes, and count them by code."""
+    excluded = selections.exclude(connection, job, _rules(job))
+    counts = count_by_outcome(excluded)
+    jobs.change(
+        connection,
+        job.id,
+        validated_at=datetime.now(UTC),
+        heartbeat_at=datetime.now(UTC),
+        exclusions=excluded,
+        skipped=counts.get(Outcome.SKIPPED, 0),
+        already_enrolled=counts.get(Outcome.ALREADY_ENROLLED, 0),
+    )
+
+
+def partition_contacts(connection: Connection, job: Job) -> None:
+    """Cut the contacts that no rule excludes into batches."""
+    number = selections.partition(connection, job, job.request["options"]["batch_size"])
+    move(
+        connection,
+        job,
+        JobStatus.QUEUED,
+        batched_at=datetime.now(UTC),
+        heartbeat_at=datetime.now(UTC),
+        total_batches=number,
+    )
+
+
+def begin_enrolling(connection: Connection, job: Job) -> None:
+    """Let lanes work on the batches."""
+    move(connection, job, JobStatus.PROCESSING, error=None)
+
+
+def lane_work(job: Job) -> LaneWork:
+    """Return what the lanes of a job work on."""
+    order = EnrollmentOrder(
+        account_id=job.account_id,
+        workflow_id=job.workflow.id,
+        first_step=job.workflow.first_step,
+        source=SOURCE,
+        source_id=job.id,
+        rules=_rules(job),
+        add_tags=tuple(job.request["options"]["add_tags"]),
+    )
+    return LaneWork(
+        account_id=job.account_id,
+        job_id=job.id,
+        order=order,
+        batch_size=job.request["options"]["batch_size"],
+        target=DatabaseTarget(),
+    )
+
+
+def check_outcomes(connection: Connection, job: Job, counts: OutcomeCounts) -> list[Check]:
+    """Return the three checks every run is held against."""
+    doubled = outcomes.count_enrolled_twice(connection, job.id)
+    foreign = outcomes.count_foreign(connection, job.id)
+    derived = {str(outcome): number for outcome, number in counts.outcomes.items()}
+    agree = counts.outcomes == job.outcomes
+    return [
+        Check(
+            "outcomes_add_up",
+            agree and counts.total == job.input_rows,
+            {"input_rows": job.input_rows, **derived},
+        ),
+        Check("nobody_enrolled_twice", doubled == 0, {"enrolled_twice": doubled}),
+        Check("contacts_belong_to_account", foreign == 0, {"foreign_contacts": foreign}),
+    ]
+
+
+def close_job(connection: Connection, job: Job, counts: OutcomeCounts, now: datetime) -> None:
+    """End a job that has nothing left to do, as its counts say, and keep them as its report."""
+    status = closing_status(
+        enrolled=counts.outcomes[Outcome.ENROLLED],
+        failed=counts.outcomes[Outcome.FAILED],
+        unprocessed=counts.outcomes[Outcome.UNPROCESSED],
+    )
+    seconds = report.duration_of(job, now)
+    summary = {
+        "outcomes": {str(outcome): number for outcome, number in counts.outcomes.items()},
+        "reasons": counts.reasons,
+        "seconds": seconds,
+    }
+    move(connection, job, status, completed_at=now, report=summary)
+
+
+def require_active(name: str, status: WorkflowStatus) -> None:
+    """Do nothing for a workflow that takes enrollments.
+
+    Raises:
+        WorkflowInactiveError: it does not.
+    """
+    if status is not WorkflowStatus.ACTIVE:
+        raise WorkflowInactiveError(
+            f"The workflow {name!r} is {status}; only an active one takes enrollments.",
+            remedy=f"Activate it with: enrollment workflows activate {name!r}",
+        )
+
+
+def report_folder(settings: Settings, account: Account, job_id: UUID) -> Path:
+    """Return the folder of a job's result files; named by ids, never by time."""
+    return settings.reports / str(account.id) / str(job_id)
+
+
+def move(connection: Connection, job: Job, status: JobStatus, **values: Any) -> None:
+    """Move a job along the table of states, and set columns with it."""
+    require_move(job.status, status)
+    jobs.change(connection, job.id, status=status, **values)
+
+
+def require_done(done_at: datetime | None, otherwise: str) -> None:
+    """Do nothing for a phase that is done.
+
+    Raises:
+        JobIncompleteError: it is not.
+    """
+    if done_at is None:
+        raise JobIncompleteError(otherwise)
+
+
+def require_finished(connection: Connection, job: Job) -> None:
+    """Do nothing for a job all of whose batches have ended.
+
+    Raises:
+        JobIncompleteError: some are left, or not made yet.
+    """
+    require_done(job.batched_at, "The contacts of the job are not in batches yet.")
+    left = batches.open_batches(connection, job.id).batches
+    if left:
+        raise JobIncompleteError(f"{left} batches of the job are not finished.")
+
+
+def _rules(job: Job) -> tuple[EligibilityRule, ...]:
+    return rules_for(
+        skip_unsubscribed=job.request["options"]["skip_unsubscribed"],
+        reenrollment=job.workflow.reenrollment,
+        required_fields=job.workflow.required_fields,
+    )

@@ -1,0 +1,1 @@
+"""Telling people and programs: the outbox, and the channels its messages go by."""

@@ -1,0 +1,128 @@
+"""People, the automations they are put into, and what happened to them."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from enrollment_pipeline.storage.schema.base import METADATA, VIEWS, instant, new_id, one_of
+
+contacts = Table(
+    "contacts",
+    METADATA,
+    new_id(),
+    Column("account_id", Uuid, nullable=False),
+    Column("email", Text),
+    Column("first_name", Text),
+    Column("last_name", Text),
+    Column("phone", Text),
+    Column("status", Text, nullable=False, server_default="active"),
+    Column("tags", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("custom_fields", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("birthday", Date),
+    Column("timezone", Text),
+    Column("source", Text),
+    instant("created_at", required=True),
+    instant("updated_at", required=True),
+    instant("deleted_at"),
+    PrimaryKeyConstraint("id", name="contacts_pkey"),
+    ForeignKeyConstraint(["account_id"], ["enrollment.accounts.id"], name="contacts_account"),
+    one_of("status", "active", "unsubscribed", "blocked", "bounced"),
+    # A deleted contact must not block the same address from being imported again.
+    Index(
+        "contacts_email_key",
+        "account_id",
+        text("lower(email)"),
+        unique=True,
+        postgresql_where=text("deleted_at is null"),
+    ),
+)
+
+workflows = Table(
+    "workflows",
+    METADATA,
+    new_id(),
+    Column("account_id", Uuid, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("status", Text, nullable=False, server_default="draft"),
+    Column("config", JSONB, nullable=False, server_default=text("'{}'")),
+    instant("created_at", required=True),
+    instant("updated_at", required=True),
+    PrimaryKeyConstraint("id", name="workflows_pkey"),
+    ForeignKeyConstraint(["account_id"], ["enrollment.accounts.id"], name="workflows_account"),
+    one_of("status", "draft", "active", "paused", "archived"),
+    Index("workflows_name_key", "account_id", text("lower(name)"), unique=True),
+)
+
+enrollments = Table(
+    "enrollments",
+    METADATA,
+    Column("id", BigInteger, Identity(always=True)),
+    Column("account_id", Uuid, nullable=False),
+    Column("workflow_id", Uuid, nullable=False),
+    Column("contact_id", Uuid, nullable=False),
+    Column("status", Text, nullable=False, server_default="active"),
+    Column("current_step", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("source_id", Uuid, nullable=False),
+    instant("enrolled_at", required=True),
+    instant("ended_at"),
+    PrimaryKeyConstraint("id", name="enrollments_pkey"),
+    one_of("status", "active", "completed", "exited", "withdrawn"),
+    CheckConstraint("(status = 'active') = (ended_at is null)", name="ended_unless_active"),
+    # No two rows without an end: at most one active enrollment of a contact in a workflow. The
+    # same index answers "was this contact ever in this workflow". There are no foreign keys to
+    # contacts and workflows: their check is over half of the cost of a bulk insert, the enrolling
+    # statement joins contacts anyway, and neither is ever deleted physically.
+    UniqueConstraint(
+        "account_id",
+        "workflow_id",
+        "contact_id",
+        "ended_at",
+        name="enrollments_one_active",
+        postgresql_nulls_not_distinct=True,
+    ),
+    Index("enrollments_source", "source_id"),
+)
+
+# What happened to a contact that has no row of its own elsewhere; enrollments have, so the view
+# contact_activity adds them and nothing is written twice.
+contact_changes = Table(
+    "contact_changes",
+    METADATA,
+    Column("id", BigInteger, Identity(always=True)),
+    Column("account_id", Uuid, nullable=False),
+    Column("contact_id", Uuid, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("details", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("source", Text, nullable=False),
+    Column("source_id", Uuid),
+    instant("occurred_at", required=True),
+    PrimaryKeyConstraint("id", name="contact_changes_pkey"),
+    Index("contact_changes_contact", "contact_id", "occurred_at"),
+)
+
+contact_activity = Table(
+    "contact_activity",
+    VIEWS,
+    Column("account_id", Uuid),
+    Column("contact_id", Uuid),
+    Column("kind", Text),
+    Column("details", JSONB),
+    Column("source", Text),
+    Column("source_id", Uuid),
+    Column("occurred_at", DateTime(timezone=True)),
+)
