@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from enrollment_pipeline.defs.enrollment import assets, lanes, requests
+from enrollment_pipeline.defs.enrollment import assets, ends, job, lanes, queue, requests
 from enrollment_pipeline.defs.product import Product
 
 
@@ -17,8 +17,8 @@ def build_definitions() -> dg.Definitions:
             assets.enrollment_report,
         ],
         asset_checks=[lanes.enrollment_checks],
-        jobs=[requests.bulk_enrollment, requests.submit_enrollment],
-        sensors=[requests.enrollment_queue],
+        jobs=[job.bulk_enrollment, requests.submit_enrollment],
+        sensors=[queue.enrollment_queue, ends.enrollment_run_canceled],
         resources={"product": Product()},
     )
 

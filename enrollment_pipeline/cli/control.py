@@ -1,19 +1,33 @@
-"""`enrollment watch` and `cancel`: following and ending a job that is on its way."""
+"""Following a job and taking hold of it: `enrollment watch`, `pause`, `resume` and their like."""
 
 import sys
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 
-from enrollment_pipeline.cli.enroll import JobArgument, answer_job, parse_job_id
+from enrollment_pipeline.cli.enroll import JobArgument, answer_closed, answer_job, parse_job_id
 from enrollment_pipeline.cli.job_tables import job_line, job_summary
 from enrollment_pipeline.cli.session import Session, session_of
+from enrollment_pipeline.errors import UsageError
+
+QueueOption = Annotated[
+    bool, typer.Option("--queue", help="Leave it to the queue instead of working on it here.")
+]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the top level."""
-    app.command("watch")(watch)
-    app.command("cancel")(cancel)
+    for name, command in (
+        ("watch", watch),
+        ("pause", pause),
+        ("resume", resume),
+        ("retry", retry),
+        ("reschedule", reschedule),
+        ("cancel", cancel),
+    ):
+        app.command(name)(command)
 
 
 def watch(context: typer.Context, job: JobArgument) -> None:
@@ -29,6 +43,85 @@ def watch(context: typer.Context, job: JobArgument) -> None:
         session.output.answer(document, *job_summary(document))
 
 
+def pause(context: typer.Context, job: JobArgument) -> None:
+    """Let a job rest after the work in progress, until it is resumed."""
+    from enrollment_pipeline.enrollment import service
+
+    session = session_of(context)
+    job_id = parse_job_id(job)
+    service.pause(session.database, session.account, job_id, actor=session.requested_by)
+    answer_job(session, job_id)
+
+
+def resume(context: typer.Context, job: JobArgument, queue: QueueOption = False) -> None:
+    """Go on here with a job that is paused or whose run has died."""
+    from enrollment_pipeline.enrollment import service
+
+    session = session_of(context)
+    job_id = parse_job_id(job)
+    service.resume(
+        session.database,
+        session.account,
+        job_id,
+        actor=session.requested_by,
+        runner="queue" if queue else "caller",
+    )
+    _go_on(session, job_id, queue)
+
+
+def retry(
+    context: typer.Context,
+    job: JobArgument,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also what no later attempt is likely to mend.")
+    ] = False,
+    queue: QueueOption = False,
+) -> None:
+    """Try the failed contacts of a closed job again, as a new job."""
+    from enrollment_pipeline.enrollment import service
+
+    session = session_of(context)
+    made = service.retry(
+        session.database,
+        session.account,
+        parse_job_id(job),
+        everything=everything,
+        actor=session.requested_by,
+        runner="queue" if queue else "caller",
+    )
+    _go_on(session, made, queue)
+
+
+def reschedule(
+    context: typer.Context,
+    job: JobArgument,
+    at: Annotated[
+        str | None, typer.Option(help="ISO time to start at; without offset, in the zone.")
+    ] = None,
+    timezone: Annotated[
+        str | None,
+        typer.Option(help="Zone of --at, such as Europe/Berlin. Default: the account's."),
+    ] = None,
+    now: Annotated[bool, typer.Option("--now", help="Start as soon as possible.")] = False,
+) -> None:
+    """Let a scheduled job start at another time."""
+    from enrollment_pipeline.enrollment import service
+
+    if (at is None) is not now:
+        raise UsageError("Name either --at or --now.")
+    session = session_of(context)
+    job_id = parse_job_id(job)
+    service.reschedule(
+        session.database,
+        session.account,
+        job_id,
+        at=_instant(at) if at else None,
+        timezone=timezone,
+        actor=session.requested_by,
+    )
+    answer_job(session, job_id)
+
+
 def cancel(context: typer.Context, job: JobArgument) -> None:
     """End a job: what is enrolled stays, the rest is cancelled."""
     from enrollment_pipeline.enrollment import service
@@ -39,6 +132,25 @@ def cancel(context: typer.Context, job: JobArgument) -> None:
         session.database, session.settings, session.account, job_id, actor=session.requested_by
     )
     answer_job(session, job_id)
+
+
+def _instant(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            f"--at: {text!r} is not an ISO time.", remedy="For example: --at 2027-01-05T09:00"
+        ) from None
+
+
+def _go_on(session: Session, job_id: UUID, in_queue: bool) -> None:
+    from enrollment_pipeline.cli.local_run import run_here
+
+    if in_queue:
+        answer_job(session, job_id)
+        return
+    run_here(session, job_id)
+    answer_closed(session, job_id)
 
 
 def _show(session: Session, document: dict[str, Any]) -> None:

@@ -24,10 +24,11 @@ def run_here(session: Session, job_id: UUID) -> None:
     """
     with _progress_bar(session, job_id):
         from enrollment_pipeline.definitions import defs
+        from enrollment_pipeline.defs.enrollment.job import JOB_NAME
         from enrollment_pipeline.defs.enrollment.partitions import ENROLLMENT_JOBS
-        from enrollment_pipeline.defs.enrollment.requests import JOB_NAME
-        from enrollment_pipeline.runs.in_process import execute, repair_dead_runs
+        from enrollment_pipeline.runs.in_process import execute
         from enrollment_pipeline.runs.instance import open_instance
+        from enrollment_pipeline.runs.liveness import repair_dead_runs
 
         try:
             with open_instance(session.settings) as instance:

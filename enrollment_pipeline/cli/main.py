@@ -18,6 +18,7 @@ from enrollment_pipeline.cli import (
     database,
     demo,
     enroll,
+    requests,
     trouble,
     ui,
     workflows,
@@ -36,6 +37,7 @@ def _app() -> typer.Typer:
     app = typer.Typer(
         name="enrollment", callback=_begin, invoke_without_command=True, epilog=_ANYWHERE
     )
+    requests.register(app)
     enroll.register(app)
     control.register(app)
     ui.register(app)

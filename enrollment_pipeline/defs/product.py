@@ -1,17 +1,25 @@
 """The product as a Dagster resource: settings and database, opened when a step needs them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 from uuid import UUID
 
 import dagster as dg
 
 from enrollment_pipeline.enrollment.phases import Phases
 from enrollment_pipeline.errors import ProductError
+from enrollment_pipeline.runs.liveness import sign_on
 from enrollment_pipeline.settings import Settings, load_settings
 from enrollment_pipeline.storage.engine import open_database
+from enrollment_pipeline.storage.patience import patiently
 from enrollment_pipeline.storage.tenancy import Database
+
+T = TypeVar("T")
+StepContext = dg.AssetExecutionContext | dg.OpExecutionContext | dg.AssetCheckExecutionContext
+# Who ended a job by ending its run; the UI has no login that could tell more.
+TERMINATED_BY = "dagster"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +46,44 @@ class Product:
             database.close()
 
     @contextmanager
-    def phases(self, partition_key: str) -> Iterator[Phases]:
-        """Open the phases of the enrollment job that a partition stands for.
+    def phases(self, context: StepContext) -> Iterator[Phases]:
+        """Open the phases of the enrollment job that the run's partition stands for.
 
-        A product error leaves as a `dagster.Failure` that says code, message and remedy.
+        A run that somebody terminates ends its job as well. A product error leaves as a
+        `dagster.Failure` that says code, message and remedy.
         """
-        with explained(), self.database() as database:
-            yield Phases(database, self.settings(), UUID(partition_key))
+        with explained(), self._open(context) as phases:
+            yield phases
+
+    def do(self, context: StepContext, phase: Callable[[Phases], T]) -> T:
+        """Do a phase of the run's job, which may be repeated, and ride out an outage meanwhile."""
+
+        def once() -> T:
+            with self._open(context) as phases:
+                return phase(phases)
+
+        with explained():
+            return patiently(once)
+
+    @contextmanager
+    def _open(self, context: StepContext) -> Iterator[Phases]:
+        if self.one_step:
+            # The process of a step of its own ends long before its run.
+            sign_on(context.instance, context.run.run_id)
+        with self.database() as database:
+            phases = Phases(database, self.settings(), UUID(context.partition_key))
+            try:
+                yield phases
+            except dg.DagsterExecutionInterruptedError:
+                if is_terminated(context):
+                    phases.cancel(actor=TERMINATED_BY)
+                raise
+
+
+def is_terminated(context: StepContext) -> bool:
+    """Return whether somebody terminated the run, rather than only its process."""
+    run = context.instance.get_run_by_id(context.run.run_id)
+    return run is not None and run.status is dg.DagsterRunStatus.CANCELING
 
 
 @contextmanager

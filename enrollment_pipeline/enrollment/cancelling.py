@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from enrollment_pipeline.enrollment.states import JobStatus, require_move
-from enrollment_pipeline.enrollment.store import batches, jobs
+from enrollment_pipeline.enrollment.store import batches, inputs, jobs
 from enrollment_pipeline.enrollment.store.jobs import Job
 from enrollment_pipeline.errors import InvalidStateError
 from enrollment_pipeline.records import Outcome
@@ -64,4 +64,4 @@ def _close(connection: Connection, job: Job, rest: int) -> None:
         cancelled=cancelled,
         completed_at=datetime.now(UTC),
     )
-    jobs.drop_input(connection, job.id)
+    inputs.drop_input(connection, job.id)

@@ -15,13 +15,15 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from enrollment_pipeline.accounts.operations import operation
 from enrollment_pipeline.enrollment import report
 from enrollment_pipeline.enrollment.batching import lane_count
-from enrollment_pipeline.enrollment.cancelling import cancel_job
+from enrollment_pipeline.enrollment.cancelling import ask_to_cancel, cancel_job
 from enrollment_pipeline.enrollment.engine import Lane, Stop
+from enrollment_pipeline.enrollment.pausing import pause_job
 from enrollment_pipeline.enrollment.progress import Progress
 from enrollment_pipeline.enrollment.states import JOB_MOVES, JobStatus
-from enrollment_pipeline.enrollment.store import batches, jobs, outcomes
+from enrollment_pipeline.enrollment.store import batches, inputs, jobs, outcomes
 from enrollment_pipeline.enrollment.store.jobs import Job
 from enrollment_pipeline.enrollment.store.outcomes import OutcomeCounts
 from enrollment_pipeline.enrollment.transitions import (
@@ -42,6 +44,7 @@ from enrollment_pipeline.enrollment.view import progress_of
 from enrollment_pipeline.errors import (
     CheckFailedError,
     InvalidStateError,
+    ProductError,
     RefusedError,
 )
 from enrollment_pipeline.records import Account
@@ -141,12 +144,33 @@ class Phases:
                 allowed=self.account.settings.max_lanes,
             )
 
-    def lane(self, stop: Stop, on_contacts: Callable[[int], None] = lambda _: None) -> Lane:
-        """Return a lane that works on this job."""
-        return Lane(self._database, lane_work(self.job()), stop, on_contacts)
+    def lane(
+        self,
+        stop: Stop,
+        on_contacts: Callable[[int], None] = lambda _: None,
+        clock: Callable[[], datetime | None] = lambda: None,
+    ) -> Lane:
+        """Return a lane that works on this job; see `engine.Lane`."""
+        work = lane_work(self.job(), self.account, self._settings)
+        return Lane(self._database, work, stop, on_contacts, clock)
 
-    def cancel(self) -> None:
-        """End the job, unless it is closed already, and write its report."""
+    def cancel(self, *, actor: str) -> None:
+        """End the job, unless it is closed already, and write its report.
+
+        For whoever ended its run rather than the job, which no permission can prevent.
+        """
+        with (
+            suppress(InvalidStateError),
+            operation(
+                self._database,
+                self.account.id,
+                actor=actor,
+                action="job.cancel",
+                needs=None,
+                subject=self._job_id,
+            ) as doing,
+        ):
+            ask_to_cancel(doing.connection, self._job_id)
         with suppress(InvalidStateError):
             cancel_job(self._database, self.account.id, self._job_id)
         self.report()
@@ -205,7 +229,15 @@ class Phases:
             if JobStatus.FAILED not in JOB_MOVES[job.status]:
                 return
             move(connection, job, JobStatus.FAILED, error=error, completed_at=datetime.now(UTC))
-            jobs.drop_input(connection, job.id)
+            inputs.drop_input(connection, job.id)
+
+    def give_up(self, why: ProductError) -> None:
+        """Pause an open job where it can go on from, otherwise close it as failed."""
+        with self._locked() as (connection, job):
+            if JobStatus.PAUSED in JOB_MOVES[job.status]:
+                pause_job(connection, job.id, why)
+                return
+        self.fail(why.as_dict())
 
     def _begin_when_due(self) -> None:
         with self._locked() as (connection, job):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from enrollment_pipeline.accounts.operations import check
-from enrollment_pipeline.enrollment.engine import enroll_in_place
+from enrollment_pipeline.enrollment.claims import enroll_in_place
 from enrollment_pipeline.enrollment.request import BulkEnrollmentRequest
 from enrollment_pipeline.enrollment.store import jobs, outcomes
 from enrollment_pipeline.enrollment.store.jobs import Job
@@ -37,7 +37,7 @@ def preview(
     Raises:
         RefusedError: the request would be refused.
     """
-    due_time(request, account)
+    due_time(request.scheduled_at, request.timezone, account)
     with database.rehearsal(account.id) as connection:
         check(connection, request.requested_by, Permission.WORKFLOW_MANAGE)
         plain = request.model_copy(update={"request_id": None, "scheduled_at": None})
@@ -51,7 +51,7 @@ def preview(
         partition_contacts(connection, job())
         begin_enrolling(connection, job())
         begun = time.monotonic()
-        enroll_in_place(connection, lane_work(job()))
+        enroll_in_place(connection, lane_work(job(), account, settings))
         seconds = time.monotonic() - begun
         counts = outcomes.collect(connection, job_id)
         checks = check_outcomes(connection, job(), counts)

@@ -15,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    TypeAdapter,
     ValidationError,
 )
 
@@ -69,6 +70,13 @@ class CsvSelection(_Part):
 Selection = Annotated[ManualSelection | FilterSelection | CsvSelection, Field(discriminator="type")]
 
 
+class Notify(_Part):
+    """Who is told when the job is closed or paused, besides the channels of the account."""
+
+    emails: Annotated[tuple[Line, ...], AfterValidator(_different)] = Field((), max_length=20)
+    webhooks: Annotated[tuple[Line, ...], AfterValidator(_different)] = Field((), max_length=20)
+
+
 class Options(_Part):
     """How the contacts are enrolled."""
 
@@ -82,6 +90,13 @@ class Options(_Part):
     skip_duplicates: bool = Field(
         True, description="Off: an input that names a contact twice is refused as a whole."
     )
+    max_failure_share: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Share of failures above which the job pauses, from 200 contacts on; 1 never.",
+    )
+    notify: Notify = Notify()
     add_tags: Annotated[tuple[Tag, ...], AfterValidator(_different)] = Field(
         (), max_length=50, description="Tags that every enrolled contact gets."
     )
@@ -126,6 +141,21 @@ def parse_request(document: dict[str, Any]) -> BulkEnrollmentRequest:
     raise InvalidRequestError(
         f"The request is not valid: {'; '.join(told)}.", details={"errors": problems}
     )
+
+
+def known_zone(name: str | None) -> str | None:
+    """Return the name of a time zone.
+
+    Raises:
+        InvalidRequestError: there is no such zone.
+    """
+    if name is None:
+        return None
+    try:
+        return TypeAdapter(TimeZoneName).validate_python(name)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise InvalidRequestError(f"timezone: {reason}.") from None
 
 
 def _path(location: tuple[int | str, ...]) -> str:

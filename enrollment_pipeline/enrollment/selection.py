@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from enrollment_pipeline.conditions.parse import parse
 from enrollment_pipeline.conditions.sql import compile_filter
-from enrollment_pipeline.enrollment.store import jobs, selections
+from enrollment_pipeline.enrollment.store import inputs, selections
 from enrollment_pipeline.enrollment.store.jobs import Job
 from enrollment_pipeline.enrollment.store.selections import IncomingRow, SelectionCounts
 from enrollment_pipeline.errors import InvalidRequestError, TooManyContactsError
@@ -66,12 +66,12 @@ def resolve(
         _resolve_csv(connection, job, limits=limits, scratch=scratch)
     elif job.selection_type == "manual":
         # Read before the COPY begins: a connection does one thing at a time.
-        ids = b"".join(jobs.read_input(connection, job.id)).decode()
+        ids = b"".join(inputs.read_input(connection, job.id)).decode()
         selections.receive(connection, _manual_rows(ids))
         selections.take_ids(connection, job)
     else:
         _resolve_filter(connection, job, limits=limits, now=now)
-    jobs.drop_input(connection, job.id)
+    inputs.drop_input(connection, job.id)
     counts = selections.count(connection, job.id)
     if counts.total_contacts > limits.max_contacts_per_job:
         raise too_many(counts.total_contacts, limits)
@@ -109,7 +109,7 @@ def _resolve_csv(
 ) -> None:
     selection = job.request["selection"]
     with (
-        _spooled(jobs.read_input(connection, job.id), scratch) as path,
+        _spooled(inputs.read_input(connection, job.id), scratch) as path,
         open_table(
             path,
             max_bytes=limits.csv_max_bytes,

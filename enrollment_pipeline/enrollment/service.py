@@ -4,7 +4,7 @@ Belongs here: nothing but the names. Accepting requests is in `submission`, the 
 `rehearsal`, looking at jobs in `history`, taking hold of them in `control`.
 """
 
-from enrollment_pipeline.enrollment.control import cancel, resume
+from enrollment_pipeline.enrollment.control import cancel, pause, reschedule, resume, retry
 from enrollment_pipeline.enrollment.history import (
     describe,
     is_left_to_caller,
@@ -21,8 +21,11 @@ __all__ = [
     "is_left_to_caller",
     "list_failures",
     "list_jobs",
+    "pause",
     "preview",
+    "reschedule",
     "resume",
+    "retry",
     "submit",
     "write_report",
 ]

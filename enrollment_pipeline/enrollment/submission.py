@@ -1,5 +1,7 @@
 """Accepting a request: who may, how many, and what is kept of it until its run begins."""
 
+import hashlib
+import json
 import os
 from collections.abc import Iterable
 from contextlib import suppress
@@ -21,9 +23,14 @@ from enrollment_pipeline.enrollment.request import (
 )
 from enrollment_pipeline.enrollment.selection import chunks_of, chunks_of_ids, too_many
 from enrollment_pipeline.enrollment.states import JobStatus
-from enrollment_pipeline.enrollment.store import jobs
+from enrollment_pipeline.enrollment.store import inputs, jobs
 from enrollment_pipeline.enrollment.transitions import require_active
-from enrollment_pipeline.errors import InvalidRequestError, TooManyJobsError
+from enrollment_pipeline.errors import (
+    InvalidRequestError,
+    InvalidStateError,
+    RequestIdUsedError,
+    TooManyJobsError,
+)
 from enrollment_pipeline.files.identifiers import parse_contact_id
 from enrollment_pipeline.files.table import open_table
 from enrollment_pipeline.records import Account, Permission
@@ -41,20 +48,23 @@ def submit(
     *,
     source: str,
     runner: str = "queue",
+    retry_of: UUID | None = None,
 ) -> tuple[UUID, bool]:
     """Create the job; return its id, and False where the request id named a job already.
 
     `runner` is "queue" when the queue sensor has to start a run, "caller" when the caller does.
+    `retry_of` is the job whose failures this one tries again.
 
     Raises:
         ForbiddenError: whoever asks may not.
+        RequestIdUsedError: the request id names a job that was asked for otherwise.
         RefusedError: the request cannot be accepted; nothing was created.
     """
     with operation(
         database,
         account.id,
         actor=request.requested_by,
-        action="job.submit",
+        action="job.retry" if retry_of else "job.submit",
         needs=Permission.WORKFLOW_MANAGE,
     ) as doing:
         connection = doing.connection
@@ -62,15 +72,20 @@ def submit(
         known = request.request_id and jobs.with_request_id(connection, request.request_id)
         if known:
             doing.silent = True
+            _require_same(connection, account, request, known)
             return known, False
+        if retry_of is not None:
+            _require_no_open_retry(connection, retry_of)
         limit = account.settings.max_open_jobs
         if jobs.count_open(connection) >= limit:
             raise TooManyJobsError(
                 f"The account has {limit} open jobs, which is its limit.", details={"limit": limit}
             )
-        job_id = create_job(connection, account, request, source=source, runner=runner)
-        doing.subject = str(job_id)
-        doing.details = {"workflow": request.workflow, "source": source}
+        job_id = create_job(
+            connection, account, request, source=source, runner=runner, retry_of=retry_of
+        )
+        doing.subject = str(retry_of or job_id)
+        doing.details = {"workflow": request.workflow, "source": source, "job_id": str(job_id)}
         return job_id, True
 
 
@@ -81,6 +96,7 @@ def create_job(
     *,
     source: str,
     runner: str,
+    retry_of: UUID | None = None,
 ) -> UUID:
     """Write the job and the input that is kept beside it.
 
@@ -89,7 +105,7 @@ def create_job(
     """
     workflow = jobs.find_workflow(connection, request.workflow)
     require_active(workflow.name, workflow.status)
-    scheduled_at = due_time(request, account)
+    scheduled_at = due_time(request.scheduled_at, request.timezone, account)
     selection, content = _selection(request, account)
     document = request.model_dump(mode="json", exclude={"selection", "request_id"})
     job_id = jobs.add(
@@ -99,6 +115,8 @@ def create_job(
             "workflow_id": workflow.id,
             "request": {**document, "selection": selection},
             "request_id": request.request_id,
+            "request_hash": _fingerprint(request, account, workflow.id),
+            "retry_of": retry_of,
             "selection_type": request.selection.type,
             "source": source,
             "requested_by": request.requested_by,
@@ -107,9 +125,48 @@ def create_job(
             "scheduled_at": scheduled_at,
         },
     )
-    jobs.add_input(connection, account.id, job_id, content)
+    inputs.add_input(connection, account.id, job_id, content)
     jobs.announce(connection, job_id)
     return job_id
+
+
+def _fingerprint(request: BulkEnrollmentRequest, account: Account, workflow_id: UUID) -> str | None:
+    """Return what tells this request from any other, None for one without a request id.
+
+    Who asks, and how the file is called, do not count.
+    """
+    if request.request_id is None:
+        return None
+    selection, content = _selection(request, account)
+    selection.pop("file", None)
+    asked = request.model_dump(mode="json", include={"options", "scheduled_at", "timezone"})
+    told = {**asked, "workflow": str(workflow_id), "selection": selection}
+    found = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
+    for chunk in content:
+        found.update(chunk)
+    return found.hexdigest()
+
+
+def _require_same(
+    connection: Connection, account: Account, request: BulkEnrollmentRequest, job_id: UUID
+) -> None:
+    kept = jobs.request_hash(connection, job_id)
+    workflow = jobs.find_workflow(connection, request.workflow)
+    if kept is not None and kept != _fingerprint(request, account, workflow.id):
+        raise RequestIdUsedError(
+            f"The request id {request.request_id!r} stands for job {job_id}, which was asked for "
+            "otherwise.",
+            details={"job_id": str(job_id)},
+        )
+
+
+def _require_no_open_retry(connection: Connection, job_id: UUID) -> None:
+    other = jobs.open_retry_of(connection, job_id)
+    if other is not None:
+        raise InvalidStateError(
+            f"Job {other} is trying its failures again already.",
+            remedy=f"Follow that one with: enrollment watch {other}",
+        )
 
 
 def _selection(
@@ -143,17 +200,16 @@ def _size_of(path: Path, limit: int) -> int:
         return table.size
 
 
-def due_time(request: BulkEnrollmentRequest, account: Account) -> datetime | None:
-    """Return when the job is to start, None for now.
+def due_time(wanted: datetime | None, timezone: str | None, account: Account) -> datetime | None:
+    """Return when a job is to start, None for now; without an offset, by the clock of the zone.
 
     Raises:
         InvalidRequestError: the time is in the past, or too far ahead.
     """
-    wanted = request.scheduled_at
     if wanted is None:
         return None
     if wanted.tzinfo is None:
-        wanted = wanted.replace(tzinfo=ZoneInfo(request.timezone or account.settings.timezone))
+        wanted = wanted.replace(tzinfo=ZoneInfo(timezone or account.settings.timezone))
     if wanted <= datetime.now(UTC):
         raise InvalidRequestError(
             f"The time {wanted.isoformat()} is in the past.",

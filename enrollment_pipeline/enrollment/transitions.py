@@ -13,14 +13,16 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from enrollment_pipeline.enrollment import report
+from enrollment_pipeline.enrollment.claims import LaneWork
 from enrollment_pipeline.enrollment.eligibility import count_by_outcome, rules_for
-from enrollment_pipeline.enrollment.engine import LaneWork
+from enrollment_pipeline.enrollment.request import Options
 from enrollment_pipeline.enrollment.selection import resolve
 from enrollment_pipeline.enrollment.states import JobStatus, closing_status, require_move
 from enrollment_pipeline.enrollment.store import batches, jobs, outcomes, selections
 from enrollment_pipeline.enrollment.store.jobs import Job
 from enrollment_pipeline.enrollment.store.outcomes import OutcomeCounts
 from enrollment_pipeline.errors import JobIncompleteError, WorkflowInactiveError
+from enrollment_pipeline.limits.service import budget_of
 from enrollment_pipeline.records import Account, EligibilityRule, Outcome, WorkflowStatus
 from enrollment_pipeline.settings import Settings
 from enrollment_pipeline.targets.base import EnrollmentOrder
@@ -95,8 +97,10 @@ def begin_enrolling(connection: Connection, job: Job) -> None:
     move(connection, job, JobStatus.PROCESSING, error=None)
 
 
-def lane_work(job: Job) -> LaneWork:
+def lane_work(job: Job, account: Account, settings: Settings) -> LaneWork:
     """Return what the lanes of a job work on."""
+    # Through the model, because a request of an earlier version lacks what came later.
+    options = Options.model_validate(job.request["options"])
     order = EnrollmentOrder(
         account_id=job.account_id,
         workflow_id=job.workflow.id,
@@ -104,14 +108,17 @@ def lane_work(job: Job) -> LaneWork:
         source=SOURCE,
         source_id=job.id,
         rules=_rules(job),
-        add_tags=tuple(job.request["options"]["add_tags"]),
+        add_tags=options.add_tags,
     )
     return LaneWork(
         account_id=job.account_id,
         job_id=job.id,
         order=order,
-        batch_size=job.request["options"]["batch_size"],
+        batch_size=options.batch_size,
         target=DatabaseTarget(),
+        budget=budget_of(account.settings, settings),
+        max_lanes=account.settings.max_lanes,
+        max_failure_share=options.max_failure_share,
     )
 
 

@@ -76,6 +76,8 @@ def describe_job(connection: Connection, job: Job, *, now: datetime) -> dict[str
         "files": {},
         "error": job.error,
         "attention": _attention(job, now),
+        "waiting": _waiting(job),
+        "retry_of": str(job.retry_of) if job.retry_of else None,
         "scheduled_at": _iso(job.scheduled_at),
         "created_at": _iso(job.created_at),
         "started_at": _iso(job.started_at),
@@ -100,6 +102,17 @@ def _reasons(connection: Connection, job: Job) -> dict[str, int]:
 
 def _by_frequency(reasons: dict[str, int]) -> dict[str, int]:
     return dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _waiting(job: Job) -> dict[str, str | None] | None:
+    """Return since when and until when a job waits for budget, and for which."""
+    if job.status is not JobStatus.PROCESSING or job.waiting_until is None:
+        return None
+    return {
+        "since": _iso(job.waiting_since),
+        "until": _iso(job.waiting_until),
+        "budget": job.waiting_for,
+    }
 
 
 def _attention(job: Job, now: datetime) -> str | None:

@@ -9,6 +9,7 @@ connects as the *app role*, a login role that owns nothing and is bound by row-l
 import hashlib
 import hmac
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -129,7 +130,12 @@ def open_database(settings: Settings) -> Database:
     except ProductError:
         engine.dispose()
         raise
-    return Database(engine)
+    folder = settings.home / "postgres"
+    return (
+        Database(engine, revive=partial(start_server, folder))
+        if urls.embedded
+        else Database(engine)
+    )
 
 
 def upgrade(settings: Settings) -> str:

@@ -4,7 +4,7 @@ Row-level security shows a transaction the rows of that account and no others; w
 it sees none. Nothing else in the product begins a transaction on the tables.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -18,8 +18,17 @@ _SET_ACCOUNT = text("select set_config('app.account_id', :account, true)")
 class Database:
     """The product's database, as the login role that row-level security holds."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, revive: Callable[[], object] = lambda: None) -> None:
         self._engine = engine
+        self._revive = revive
+
+    def revive(self) -> None:
+        """Start the server again where it is the product's own and has gone.
+
+        Raises:
+            DatabaseUnavailableError: it does not start.
+        """
+        self._revive()
 
     @contextmanager
     def account(self, account_id: UUID) -> Iterator[Connection]:

@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import text
 
 from enrollment_pipeline.cli import main
-from enrollment_pipeline.runs.in_process import HOST, PROCESS, _machine, repair_dead_runs
 from enrollment_pipeline.runs.instance import open_instance
+from enrollment_pipeline.runs.liveness import HOST, PROCESS, _machine, repair_dead_runs
 
 PROGRAM = str(Path(sys.executable).parent / "enrollment")
 OUTCOMES = [

@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from enrollment_pipeline.definitions import defs
-from enrollment_pipeline.defs.enrollment.requests import JOB_NAME
+from enrollment_pipeline.defs.enrollment.job import JOB_NAME
 from enrollment_pipeline.enrollment import service
 from enrollment_pipeline.enrollment.request import parse_request
 from enrollment_pipeline.records import Account

@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import text
 
 from enrollment_pipeline.definitions import defs
-from enrollment_pipeline.defs.enrollment.requests import confined, enrollment_queue
+from enrollment_pipeline.defs.enrollment.queue import enrollment_queue
+from enrollment_pipeline.defs.enrollment.requests import confined
 from enrollment_pipeline.defs.product import Product
 from enrollment_pipeline.errors import PathNotAllowedError
 from enrollment_pipeline.runs.in_process import _QUIET

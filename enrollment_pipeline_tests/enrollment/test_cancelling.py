@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import text
 
 from enrollment_pipeline.enrollment import service
-from enrollment_pipeline.enrollment.engine import WHOLE_BATCH, LaneEnd, enroll_claimed
+from enrollment_pipeline.enrollment.claims import enroll_claimed
+from enrollment_pipeline.enrollment.engine import LaneEnd
 from enrollment_pipeline.enrollment.phases import lane_work
 from enrollment_pipeline.enrollment.store import batches
 from enrollment_pipeline.errors import InvalidStateError, JobNotFoundError
@@ -27,10 +28,10 @@ def cancel(bulk, job_id):
 
 def enroll_first(bulk, job_id, number):
     """Complete the first `number` batches of a prepared job."""
-    work = lane_work(bulk.phases(job_id).job())
+    work = lane_work(bulk.phases(job_id).job(), bulk.account, bulk.settings)
     with bulk.database.account(bulk.account.id) as connection:
         numbers = batches.claim(connection, job_id, number)
-        enroll_claimed(connection, work, numbers, WHOLE_BATCH)
+        enroll_claimed(connection, work, numbers)
 
 
 def test_with_3_of_10_batches_done_their_work_stays_and_the_rest_is_cancelled(
@@ -122,7 +123,7 @@ def test_a_claim_in_progress_is_waited_for_and_kept(bulk, account, add_contacts,
     add_workflow(account)
     job_id = bulk.submit(EVERYBODY, batch_size=10)
     bulk.prepare(job_id)
-    work = lane_work(bulk.phases(job_id).job())
+    work = lane_work(bulk.phases(job_id).job(), bulk.account, bulk.settings)
     cancelled = threading.Thread(target=cancel, args=(bulk, job_id))
 
     with bulk.database.account(account.id) as connection:
@@ -130,7 +131,7 @@ def test_a_claim_in_progress_is_waited_for_and_kept(bulk, account, add_contacts,
         cancelled.start()
         time.sleep(0.3)
         assert cancelled.is_alive()
-        enroll_claimed(connection, work, numbers, WHOLE_BATCH)
+        enroll_claimed(connection, work, numbers)
     cancelled.join(timeout=10)
 
     assert not cancelled.is_alive()

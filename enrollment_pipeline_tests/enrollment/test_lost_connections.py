@@ -11,10 +11,11 @@ import pytest
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.pool import NullPool
 
-from enrollment_pipeline.enrollment.engine import OUTAGE_WAITS, LaneEnd
+from enrollment_pipeline.enrollment.engine import LaneEnd
 from enrollment_pipeline.errors import DatabaseUnavailableError
 from enrollment_pipeline.settings import Settings
 from enrollment_pipeline.storage.engine import database_urls
+from enrollment_pipeline.storage.patience import OUTAGE_WAITS
 from enrollment_pipeline.storage.tenancy import Database
 from enrollment_pipeline_tests.enrollment.conftest import Bulk, Impatient, Trip, manual
 

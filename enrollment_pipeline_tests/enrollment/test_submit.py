@@ -138,6 +138,8 @@ def test_what_was_asked_for_is_kept(bulk: Bulk, workflow: UUID) -> None:
             "lanes": 3,
             "skip_unsubscribed": True,
             "skip_duplicates": True,
+            "max_failure_share": 0.5,
+            "notify": {"emails": [], "webhooks": []},
             "add_tags": ["a"],
         },
         "requested_by": "Ann",

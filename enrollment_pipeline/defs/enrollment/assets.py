@@ -10,7 +10,7 @@ import dagster as dg
 
 from enrollment_pipeline.defs.enrollment.partitions import ENROLLMENT_JOBS, GROUP
 from enrollment_pipeline.defs.product import Product
-from enrollment_pipeline.enrollment.phases import Report
+from enrollment_pipeline.enrollment.phases import Phases, Report
 from enrollment_pipeline.enrollment.report import duration_of
 from enrollment_pipeline.enrollment.store.jobs import Job
 from enrollment_pipeline.errors import Reason
@@ -29,8 +29,7 @@ def contact_selection(
     context: dg.AssetExecutionContext, product: dg.ResourceParam[Product]
 ) -> dg.MaterializeResult[None]:
     """Resolve the request's ids, filter or CSV once; the result is kept for the life of the job."""
-    with product.phases(context.partition_key) as phases:
-        job = phases.select()
+    job = product.do(context, Phases.select)
     return dg.MaterializeResult(
         metadata={
             **_heading(job),
@@ -52,8 +51,7 @@ def contact_eligibility(
     context: dg.AssetExecutionContext, product: dg.ResourceParam[Product]
 ) -> dg.MaterializeResult[None]:
     """Apply the ordered eligibility rules to the whole selection in one statement."""
-    with product.phases(context.partition_key) as phases:
-        job = phases.validate()
+    job = product.do(context, Phases.validate)
     excluded = sum(job.exclusions.values())
     return dg.MaterializeResult(
         metadata={
@@ -75,8 +73,7 @@ def enrollment_batches(
     context: dg.AssetExecutionContext, product: dg.ResourceParam[Product]
 ) -> dg.MaterializeResult[None]:
     """Cut the eligible contacts into batches of the requested size, in the order of the input."""
-    with product.phases(context.partition_key) as phases:
-        job = phases.partition()
+    job = product.do(context, Phases.partition)
     return dg.MaterializeResult(
         metadata={
             "total_batches": job.total_batches,
@@ -96,8 +93,7 @@ def enrollment_report(
     context: dg.AssetExecutionContext, product: dg.ResourceParam[Product]
 ) -> dg.MaterializeResult[None]:
     """Write the result files and close the job."""
-    with product.phases(context.partition_key) as phases:
-        report = phases.report()
+    report = product.do(context, Phases.report)
     return dg.MaterializeResult(metadata=_report_metadata(report))
 
 

@@ -15,7 +15,7 @@ import dagster as dg
 
 from enrollment_pipeline.defs.enrollment.partitions import ENROLLMENT_JOBS, GROUP
 from enrollment_pipeline.defs.interrupts import StopFlag
-from enrollment_pipeline.defs.product import Product
+from enrollment_pipeline.defs.product import TERMINATED_BY, Product, is_terminated
 from enrollment_pipeline.enrollment.engine import LaneEnd
 from enrollment_pipeline.enrollment.lanes import drain_together
 from enrollment_pipeline.enrollment.phases import Phases
@@ -41,8 +41,7 @@ def open_lanes(
 
     At least one: a job with nothing left needs a lane to see that.
     """
-    with product.phases(context.partition_key) as phases:
-        lanes = max(1, phases.open_lanes())
+    lanes = max(1, product.do(context, Phases.open_lanes))
     if product.one_step:
         yield dg.DynamicOutput(lanes, mapping_key="lanes")
         return
@@ -55,25 +54,18 @@ def enroll_lane(
     context: dg.OpExecutionContext, product: dg.ResourceParam[Product], lanes: int
 ) -> None:
     """Work with so many lanes; a stop ends them after the transactions in progress."""
-    with product.phases(context.partition_key) as phases, StopFlag() as stop:
+    with product.phases(context) as phases, StopFlag() as stop:
         observed = _Observed(context, phases)
         workers = [phases.lane(stop, observed.count) for _ in range(lanes)]
         end = drain_together(workers, tell=observed.tell, every=OBSERVATION_INTERVAL)
     context.log.info(f"{lanes} lanes {end}: {observed.contacts} contacts.")
     if end is LaneEnd.STOPPED:
-        if _terminated(context):
-            with product.phases(context.partition_key) as phases:
-                phases.cancel()
+        if is_terminated(context):
+            product.do(context, lambda phases: phases.cancel(actor=TERMINATED_BY))
         if context.run.remote_job_origin is None:
             # A run inside a command has nobody to announce its end, and would end as FAILURE.
             context.instance.report_run_canceling(context.run)
         raise dg.DagsterExecutionInterruptedError
-
-
-def _terminated(context: dg.OpExecutionContext) -> bool:
-    """Return whether somebody terminated the run, rather than only its process."""
-    run = context.instance.get_run_by_id(context.run_id)
-    return run is not None and run.status is dg.DagsterRunStatus.CANCELING
 
 
 @dg.op(
@@ -83,10 +75,8 @@ def _terminated(context: dg.OpExecutionContext) -> bool:
 )
 def close_lanes(context: dg.OpExecutionContext, product: dg.ResourceParam[Product]) -> None:
     """Fail where batches are left: a re-execution may have skipped a lane."""
-    with product.phases(context.partition_key) as phases:
-        job = phases.close_lanes()
-        now = datetime.now(UTC)
-        progress = phases.progress(now)
+    job = product.do(context, Phases.close_lanes)
+    progress = product.do(context, lambda phases: phases.progress(datetime.now(UTC)))
     context.add_output_metadata(
         {
             "enrolled": progress.success,
@@ -132,9 +122,7 @@ def enrollment_checks(
     context: dg.AssetCheckExecutionContext, product: dg.ResourceParam[Product]
 ) -> Iterator[dg.AssetCheckResult]:
     """Hold the job against what the product promises, before its report is written."""
-    with product.phases(context.partition_key) as phases:
-        checks = phases.check()
-    for check in checks:
+    for check in product.do(context, Phases.check):
         yield dg.AssetCheckResult(
             check_name=check.name,
             asset_key="enrollments",

@@ -1,4 +1,4 @@
-"""How a request becomes a run: the launchpad form, and the queue that starts due jobs."""
+"""The launchpad form: a request by the Dagster UI."""
 
 from pathlib import Path
 from typing import Any, Literal, Union
@@ -7,35 +7,10 @@ import dagster as dg
 from pydantic import Field
 
 from enrollment_pipeline.accounts import service as accounts
-from enrollment_pipeline.defs.enrollment.partitions import ENROLLMENT_JOBS
 from enrollment_pipeline.defs.product import Product, explained
-from enrollment_pipeline.enrollment import queue, service
+from enrollment_pipeline.enrollment import service
 from enrollment_pipeline.enrollment.request import parse_request
 from enrollment_pipeline.errors import PathNotAllowedError
-
-JOB_NAME = "bulk_enrollment"
-# The event log holds every step; the console of a run worker only what went wrong.
-CONSOLE = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}
-JOB_TAGS = {
-    # The default goes on with the steps that had begun and loses lanes that had not.
-    "dagster/retry_strategy": "FROM_ASSET_FAILURE",
-}
-
-bulk_enrollment = dg.define_asset_job(
-    JOB_NAME,
-    selection=dg.AssetSelection.assets(
-        "contact_selection",
-        "contact_eligibility",
-        "enrollment_batches",
-        "enrollments",
-        "enrollment_report",
-    ),
-    executor_def=dg.in_process_executor,
-    config=CONSOLE,
-    tags=JOB_TAGS,
-    description="Runs one enrollment job, which the partition names. Running it again goes on "
-    "with what is left.",
-)
 
 
 class ContactIds(dg.Config):
@@ -82,7 +57,20 @@ class SubmitEnrollment(dg.Config):
     refuse_duplicates: bool = Field(
         default=False, description="On: an input that names a contact twice is refused."
     )
+    max_failure_share: float = Field(
+        default=0.5,
+        description="Share of failures above which the job pauses, from 200 contacts on; 1 never.",
+    )
+    notify_emails: list[str] = Field(
+        default=[], description="Addresses that are told when the job is closed or paused."
+    )
+    notify_webhooks: list[str] = Field(
+        default=[], description="URLs that are told when the job is closed or paused."
+    )
     scheduled_at: str = Field(default="", description="ISO time to start at; empty starts at once.")
+    timezone: str = Field(
+        default="", description="Zone of scheduled_at where it has no offset; empty: the account's."
+    )
     request_id: str = Field(
         default="", description="Submitting the same id again does not create a second job."
     )
@@ -144,8 +132,11 @@ def request_document(config: SubmitEnrollment, data: Path) -> dict[str, Any]:
             "add_tags": config.add_tags,
             "skip_unsubscribed": not config.include_unsubscribed,
             "skip_duplicates": not config.refuse_duplicates,
+            "max_failure_share": config.max_failure_share,
+            "notify": {"emails": config.notify_emails, "webhooks": config.notify_webhooks},
         },
         "scheduled_at": config.scheduled_at or None,
+        "timezone": config.timezone or None,
         "request_id": config.request_id or None,
         "requested_by": config.requested_by,
     }
@@ -161,33 +152,3 @@ def confined(folder: Path, name: str) -> Path:
     if not path.is_relative_to(folder.resolve()):
         raise PathNotAllowedError(f"{name!r} lies outside of the data folder {folder}.")
     return path
-
-
-@dg.sensor(
-    job=bulk_enrollment,
-    name="enrollment_queue",
-    minimum_interval_seconds=5,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Starts a run for every submitted job that is due.",
-)
-def enrollment_queue(product: dg.ResourceParam[Product]) -> dg.SensorResult:
-    """Ask for a run per due job.
-
-    The run key holds the job and its attempt, so a job that is still waiting for its run at the
-    next tick does not get a second one.
-    """
-    with explained(), product.database() as database:
-        due = [job for job in queue.open_jobs(database) if job.status in queue.NOT_BEGUN]
-    keys = [str(job.job_id) for job in due]
-    requests = [
-        dg.RunRequest(
-            run_key=f"{job.job_id}:{job.attempt}",
-            partition_key=str(job.job_id),
-            tags={"enrollment/account": job.account_name, "enrollment/job": str(job.job_id)},
-        )
-        for job in due
-    ]
-    return dg.SensorResult(
-        run_requests=requests,
-        dynamic_partitions_requests=[ENROLLMENT_JOBS.build_add_request(keys)] if keys else [],
-    )

@@ -3,13 +3,12 @@
 Every function works in the caller's transaction, which has its account set.
 """
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, cast, delete, func, insert, or_, select, text, update
+from sqlalchemy import Connection, Row, cast, func, insert, or_, select, text, update
 from sqlalchemy import Text as TextType
 
 from enrollment_pipeline.enrollment.states import JobStatus
@@ -24,7 +23,6 @@ from enrollment_pipeline.records import (
 from enrollment_pipeline.storage.schema import (
     accounts,
     enrollment_jobs,
-    job_inputs,
     workflows,
 )
 
@@ -63,6 +61,10 @@ class Job:
     batched_at: datetime | None
     completed_at: datetime | None
     heartbeat_at: datetime | None
+    waiting_since: datetime | None
+    waiting_until: datetime | None
+    waiting_for: str | None
+    retry_of: UUID | None
 
     @property
     def outcomes(self) -> dict[Outcome, int]:
@@ -83,24 +85,6 @@ def account_of(connection: Connection, job_id: UUID) -> Account:
     if row is None:
         raise JobNotFoundError(f"There is no job {job_id}.")
     return Account(row.id, row.name, AccountSettings.model_validate(row.settings))
-
-
-@dataclass(frozen=True, slots=True)
-class QueuedJob:
-    """An open job that the queue has to see to its end."""
-
-    account_id: UUID
-    account_name: str
-    job_id: UUID
-    attempt: int
-    status: JobStatus
-    due_at: datetime
-
-
-def in_queue(connection: Connection) -> list[QueuedJob]:
-    """Return the jobs of all accounts that are due and not closed or paused, oldest first."""
-    rows = connection.execute(text("select * from enrollment.queue_jobs()"))
-    return [QueuedJob(**{**row._mapping, "status": JobStatus(row.status)}) for row in rows]
 
 
 def find_workflow(connection: Connection, reference: str) -> Workflow:
@@ -149,36 +133,20 @@ def with_request_id(connection: Connection, request_id: str) -> UUID | None:
     ).scalar_one_or_none()
 
 
-def add_input(
-    connection: Connection, account_id: UUID, job_id: UUID, chunks: Iterable[bytes]
-) -> None:
-    """Keep the file of a csv selection, piece by piece."""
-    for number, content in enumerate(chunks):
-        connection.execute(
-            insert(job_inputs).values(
-                account_id=account_id, job_id=job_id, chunk=number, content=content
-            )
-        )
+def request_hash(connection: Connection, job_id: UUID) -> str | None:
+    """Return what tells a job's request from any other, where that was kept."""
+    kept: str | None = connection.execute(
+        select(enrollment_jobs.c.request_hash).where(enrollment_jobs.c.id == job_id)
+    ).scalar_one()
+    return kept
 
 
-def read_input(connection: Connection, job_id: UUID) -> Iterator[bytes]:
-    """Yield the file of a csv selection, piece by piece."""
-    number = 0
-    while True:
-        content = connection.execute(
-            select(job_inputs.c.content)
-            .where(job_inputs.c.job_id == job_id)
-            .where(job_inputs.c.chunk == number)
-        ).scalar_one_or_none()
-        if content is None:
-            return
-        yield content
-        number += 1
-
-
-def drop_input(connection: Connection, job_id: UUID) -> None:
-    """Forget the file of a csv selection."""
-    connection.execute(delete(job_inputs).where(job_inputs.c.job_id == job_id))
+def open_retry_of(connection: Connection, job_id: UUID) -> UUID | None:
+    """Return an open job that tries the failures of a job again."""
+    column = enrollment_jobs.c
+    return connection.execute(
+        select(column.id).where(column.retry_of == job_id, column.completed_at.is_(None)).limit(1)
+    ).scalar_one_or_none()
 
 
 def load(connection: Connection, job_id: UUID, *, lock: bool = False) -> Job:
@@ -196,14 +164,39 @@ def load(connection: Connection, job_id: UUID, *, lock: bool = False) -> Job:
     return _job(row)
 
 
-def state(connection: Connection, job_id: UUID) -> tuple[JobStatus, WorkflowStatus]:
-    """Return only the state of a job and of its workflow, which a lane asks for at each claim."""
-    row = connection.execute(
-        select(enrollment_jobs.c.status, workflows.c.status.label("workflow"))
-        .join(workflows, workflows.c.id == enrollment_jobs.c.workflow_id)
-        .where(enrollment_jobs.c.id == job_id)
-    ).one()
-    return JobStatus(row.status), WorkflowStatus(row.workflow)
+@dataclass(frozen=True, slots=True)
+class JobState:
+    """What a lane asks for at each claim.
+
+    `enrolled` and `failed` count from the start or the last resume; `failed` holds the contacts of
+    batches that were given up.
+    """
+
+    status: JobStatus
+    workflow: WorkflowStatus
+    enrolled: int
+    failed: int
+
+
+_STATE = text(
+    """
+    select j.status, w.status as workflow, j.enrolled - j.brake_enrolled as enrolled,
+      j.failed - j.brake_failed + (
+        select coalesce(sum(cardinality(contact_ids) - processed), 0)
+        from enrollment.enrollment_batches where job_id = j.id and status = 'failed'
+      ) as failed
+    from enrollment.enrollment_jobs j join enrollment.workflows w on w.id = j.workflow_id
+    where j.id = :job_id
+    """
+)
+
+
+def state(connection: Connection, job_id: UUID) -> JobState:
+    """Return only what a lane needs to know of a job and its workflow."""
+    row = connection.execute(_STATE, {"job_id": job_id}).one()
+    return JobState(
+        JobStatus(row.status), WorkflowStatus(row.workflow), row.enrolled, int(row.failed)
+    )
 
 
 def change(connection: Connection, job_id: UUID, **values: Any) -> None:
@@ -214,13 +207,52 @@ def change(connection: Connection, job_id: UUID, **values: Any) -> None:
     announce(connection, job_id)
 
 
-def pause(connection: Connection, job_id: UUID, *, error: dict[str, Any]) -> None:
-    """Pause a job that is at work; one that was cancelled meanwhile stays so."""
+def pause(connection: Connection, job_id: UUID, *, error: dict[str, Any]) -> bool:
+    """Pause a job that is at work; return False for one that no longer is."""
+    column = enrollment_jobs.c
+    paused = connection.execute(
+        update(enrollment_jobs)
+        .where(column.id == job_id, column.status.in_((JobStatus.QUEUED, JobStatus.PROCESSING)))
+        .values(status=JobStatus.PAUSED, error=error)
+    ).rowcount
+    announce(connection, job_id)
+    return bool(paused)
+
+
+_RESUME = text(
+    """
+    update enrollment.enrollment_jobs j
+    set status = :status, error = null, runner = :runner, attempt = attempt + 1,
+      restarts = 0, restart_mark = 0, brake_enrolled = enrolled,
+      brake_failed = failed + (
+        select coalesce(sum(cardinality(contact_ids) - processed), 0)
+        from enrollment.enrollment_batches where job_id = j.id and status = 'failed'
+      )
+    where id = :job_id
+    """
+)
+
+
+def resume(connection: Connection, job_id: UUID, *, status: JobStatus, runner: str) -> None:
+    """Let a job go on in a new run; the brake looks at what comes from now on."""
+    connection.execute(_RESUME, {"job_id": job_id, "status": str(status), "runner": runner})
+    announce(connection, job_id)
+
+
+def wait(
+    connection: Connection, job_id: UUID, *, since: datetime, until: datetime, budget: str
+) -> None:
+    """Tell that a job waits for a budget, and show life."""
     column = enrollment_jobs.c
     connection.execute(
         update(enrollment_jobs)
-        .where(column.id == job_id, column.status == JobStatus.PROCESSING)
-        .values(status=JobStatus.PAUSED, error=error)
+        .where(column.id == job_id)
+        .values(
+            waiting_since=func.coalesce(column.waiting_since, since),
+            waiting_until=until,
+            waiting_for=budget,
+            heartbeat_at=func.clock_timestamp(),
+        )
     )
     announce(connection, job_id)
 
@@ -244,6 +276,9 @@ def add_counts(
             **{str(outcome): column[outcome] + number for outcome, number in counts.items()},
             current_batch=func.greatest(column.current_batch, current_batch),
             heartbeat_at=func.clock_timestamp(),
+            waiting_since=None,
+            waiting_until=None,
+            waiting_for=None,
         )
     )
     announce(connection, job_id)

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Row, Text, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
 
+from enrollment_pipeline.errors import Reason
 from enrollment_pipeline.records import Outcome
 from enrollment_pipeline.storage.copying import driver_cursor
 from enrollment_pipeline.storage.planning import allow_memory, without_nested_loops
@@ -55,6 +57,15 @@ _SAMPLE = text(
     order by outcome, position
     """
 )
+
+_FAILED_CONTACTS = text(
+    """
+    select contact_id from enrollment.enrollment_outcomes
+    where job_id = :job_id and outcome in ('failed', 'unprocessed') and contact_id is not null
+      and (cast(:codes as text[]) is null or code = any(:codes))
+    order by position
+    """
+).bindparams(bindparam("codes", type_=ARRAY(Text)))
 
 _DOUBLED = text(
     """
@@ -143,6 +154,21 @@ def sample(connection: Connection, *, size: int) -> dict[str, list[dict[str, Any
             }
         )
     return found
+
+
+def failed_contacts(
+    connection: Connection, job_id: UUID, *, codes: Sequence[Reason] | None
+) -> list[UUID]:
+    """Return the contacts that failed or stayed unprocessed, with one of these codes or with any.
+
+    In the order of the input.
+    """
+    allow_memory(connection)
+    with without_nested_loops(connection):
+        rows = connection.execute(
+            _FAILED_CONTACTS, {"job_id": job_id, "codes": None if codes is None else list(codes)}
+        )
+        return [row.contact_id for row in rows]
 
 
 def count_enrolled_twice(connection: Connection, job_id: UUID) -> int:

@@ -226,11 +226,14 @@ CROSSING = """
 -- Jobs that the queue has to see to their end, whatever they have come to.
 create function enrollment.queue_jobs()
   returns table (account_id uuid, account_name text, job_id uuid, attempt integer, status text,
-                 due_at timestamptz)
+                 due_at timestamptz, alive_at timestamptz)
   language sql stable security definer set search_path = '' as $$
-  select j.account_id, a.name, j.id, j.attempt, j.status, coalesce(j.scheduled_at, j.created_at)
+  select j.account_id, a.name, j.id, j.attempt, j.status, coalesce(j.scheduled_at, j.created_at),
+    coalesce(j.heartbeat_at, j.scheduled_at, j.created_at)
   from enrollment.enrollment_jobs j join enrollment.accounts a on a.id = j.account_id
   where j.completed_at is null and j.runner = 'queue' and j.status <> 'paused'
+    -- One that says what is wrong with it waits for somebody to mend that.
+    and coalesce(j.error, 'null') = 'null'
     and (j.status <> 'scheduled' or j.scheduled_at <= now())
   order by coalesce(j.scheduled_at, j.created_at), j.id
 $$;

@@ -1,0 +1,99 @@
+"""Whose job is next, and what becomes of one whose run has died; pure rules.
+
+Does not belong here: how a run is started or looked up, which is Dagster's business.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from enrollment_pipeline.enrollment.states import JobStatus
+
+# Dagster's own retry of a run whose worker was killed comes within some seconds, and goes first.
+RETRY_GRACE = timedelta(seconds=30)
+# A job whose runs die this often in a row without any progress will not get on by itself.
+MAX_RESTARTS = 5
+
+
+# A run that is said to be at work, of a job without any sign of life for so long, is on a machine
+# that nobody can ask. A second run beside it would share the work and double nothing.
+LOST_AFTER = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedJob:
+    """An open job that the queue has to see to its end."""
+
+    account_id: UUID
+    account_name: str
+    job_id: UUID
+    attempt: int
+    status: JobStatus
+    due_at: datetime
+    alive_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SeenRun:
+    """What is known of a run of a job: its run key, when it began to work and when it ended."""
+
+    run_key: str | None
+    begun_at: datetime | None
+    ended_at: datetime | None
+
+
+class Turn(StrEnum):
+    """What the queue does with a job now."""
+
+    START = "start"
+    RESTART = "restart"
+    WAIT = "wait"
+    FINISH_CANCELLING = "finish_cancelling"
+
+
+def run_key(job: QueuedJob) -> str:
+    """Return the key under which an attempt of a job gets one run and no second."""
+    return f"{job.job_id}:{job.attempt}"
+
+
+def turn_of(job: QueuedJob, runs: Sequence[SeenRun], now: datetime) -> Turn:
+    """Return what a job needs that is due, by the runs it has had."""
+    if any(run.ended_at is None and not _is_lost(job, run, now) for run in runs):
+        return Turn.WAIT
+    if job.status is JobStatus.CANCELLING:
+        return Turn.FINISH_CANCELLING
+    if run_key(job) not in {run.run_key for run in runs}:
+        return Turn.START
+    last_end = max((run.ended_at for run in runs if run.ended_at is not None), default=None)
+    if last_end is not None and now - last_end < RETRY_GRACE:
+        return Turn.WAIT
+    return Turn.RESTART
+
+
+def _is_lost(job: QueuedJob, run: SeenRun, now: datetime) -> bool:
+    return run.begun_at is not None and now - max(run.begun_at, job.alive_at) > LOST_AFTER
+
+
+def fair_order(
+    waiting: Iterable[QueuedJob], at_work: Mapping[UUID, int], places: int
+) -> list[QueuedJob]:
+    """Return up to `places` jobs to start, in turn: always one of the account that has the fewest.
+
+    `at_work` counts the runs of each account that live. Among accounts with equally many, the one
+    whose job has waited longest is next; the jobs of an account keep their order.
+    """
+    lines: dict[UUID, list[QueuedJob]] = {}
+    for job in sorted(waiting, key=lambda job: (job.due_at, job.job_id)):
+        lines.setdefault(job.account_id, []).append(job)
+    have = Counter(at_work)
+    chosen: list[QueuedJob] = []
+    while lines and len(chosen) < places:
+        account = min(lines, key=lambda one: (have[one], lines[one][0].due_at, one))
+        chosen.append(lines[account].pop(0))
+        have[account] += 1
+        if not lines[account]:
+            del lines[account]
+    return chosen

@@ -1,0 +1,39 @@
+"""Riding out an outage of the database: a restart of the server, a cut connection, a deadlock."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy.exc import DBAPIError
+
+from enrollment_pipeline.errors import DatabaseUnavailableError
+from enrollment_pipeline.storage.failures import first_line, transient_reason
+
+T = TypeVar("T")
+
+# Seconds between the looks at a database that does not answer; a minute in all, which outlasts the
+# restart of a server.
+OUTAGE_WAITS = (0.2, 0.5, 1, 2, 4, 8, 15, 30)
+
+
+def patiently(work: Callable[[], T], sleep: Callable[[float], None] = time.sleep) -> T:
+    """Do work that may be repeated, again and again while the database is away.
+
+    Raises:
+        DatabaseUnavailableError: it stays away.
+    """
+    for seconds in OUTAGE_WAITS:
+        try:
+            return work()
+        except DatabaseUnavailableError:
+            sleep(seconds)
+        except DBAPIError as error:
+            if transient_reason(error) is None:
+                raise
+            sleep(seconds)
+    try:
+        return work()
+    except DBAPIError as error:
+        if transient_reason(error) is None:
+            raise
+        raise DatabaseUnavailableError(first_line(error)) from error
