@@ -31,6 +31,8 @@ def job_summary(document: dict[str, Any]) -> "list[RenderableType]":
         shown.append(_reasons(document))
     if document["files"]:
         shown.append(facts(document["files"]))
+    if document["waiting"]:
+        shown.append(_waiting_for_budget(document["waiting"]))
     if document["attention"]:
         shown.append(document["attention"])
     if document["error"]:
@@ -50,9 +52,25 @@ def job_line(document: dict[str, Any]) -> str:
         parts.append(f"{progress['rate']:,} contacts/s")
         if progress["eta_seconds"]:
             parts.append(f"about {progress['eta_seconds']:,} s left")
+    if document["waiting"]:
+        parts.append(_waiting_for_budget(document["waiting"]))
     if document["attention"]:
         parts.append(document["attention"])
     return ", ".join(parts)
+
+
+_BUDGETS = {
+    "minute": "enrollments_per_minute of the account",
+    "second": "burst_per_second of the account",
+    "global_minute": "ENROLLMENT_GLOBAL_PER_MINUTE",
+}
+
+
+def _waiting_for_budget(waiting: dict[str, Any]) -> str:
+    return (
+        f"waits for {_BUDGETS[waiting['budget']]}, since {waiting['since'][11:19]} "
+        f"until {waiting['until'][11:19]} UTC"
+    )
 
 
 def _waiting(document: dict[str, Any]) -> "list[RenderableType]":

@@ -3,6 +3,7 @@
 Belongs here: which fields there are and how they come from the job's row (spec "CLI contract").
 """
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -74,7 +75,7 @@ def describe_job(connection: Connection, job: Job, *, now: datetime) -> dict[str
             **progress_of(connection, job, now=now).as_dict(),
         },
         "files": {},
-        "error": job.error,
+        "error": _error(job),
         "attention": _attention(job, now),
         "waiting": _waiting(job),
         "retry_of": str(job.retry_of) if job.retry_of else None,
@@ -102,6 +103,13 @@ def _reasons(connection: Connection, job: Job) -> dict[str, int]:
 
 def _by_frequency(reasons: dict[str, int]) -> dict[str, int]:
     return dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _error(job: Job) -> dict[str, Any] | None:
+    """Return what is wrong with a job; a command in the remedy names it."""
+    if job.error is None:
+        return None
+    return {**job.error, "remedy": re.sub(r"\bJOB\b", str(job.id), job.error.get("remedy", ""))}
 
 
 def _waiting(job: Job) -> dict[str, str | None] | None:

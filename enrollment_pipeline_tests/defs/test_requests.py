@@ -1,15 +1,10 @@
-"""The launchpad form and the queue."""
+"""The launchpad form."""
 
-from datetime import UTC, datetime, timedelta
-
-import dagster as dg
 import pytest
 from sqlalchemy import text
 
 from enrollment_pipeline.definitions import defs
-from enrollment_pipeline.defs.enrollment.queue import enrollment_queue
 from enrollment_pipeline.defs.enrollment.requests import confined
-from enrollment_pipeline.defs.product import Product
 from enrollment_pipeline.errors import PathNotAllowedError
 from enrollment_pipeline.runs.in_process import _QUIET
 
@@ -79,59 +74,3 @@ def test_a_refused_form_names_code_and_remedy(launch, account, add_workflow):
     failure = result.failure_data_for_node("create_enrollment_job").user_failure_data
     assert failure.description.startswith("WORKFLOW_INACTIVE: ")
     assert failure.metadata["remedy"].value.startswith("Activate it with")
-
-
-def tick(instance):
-    context = dg.build_sensor_context(instance=instance, resources={"product": Product()})
-    return enrollment_queue(context)
-
-
-def requests_for(result, job_id):
-    return [request for request in result.run_requests if request.partition_key == str(job_id)]
-
-
-def test_the_queue_starts_a_submitted_job_once_per_attempt(
-    instance, database, account, add_workflow, submit
-):
-    add_workflow(account)
-    job_id = submit(account, {"type": "filter", "filter": {}}, runner="queue")
-
-    first, again = tick(instance), tick(instance)
-
-    (request,) = requests_for(first, job_id)
-    assert request.run_key == f"{job_id}:1"
-    assert request.tags["enrollment/account"] == account.name
-    # The same key: Dagster starts no second run for it.
-    assert [later.run_key for later in requests_for(again, job_id)] == [request.run_key]
-    assert str(job_id) in first.dynamic_partitions_requests[0].partition_keys
-
-
-def test_the_queue_leaves_jobs_alone_that_a_command_runs(instance, account, add_workflow, submit):
-    add_workflow(account)
-    job_id = submit(account, {"type": "filter", "filter": {}}, runner="caller")
-
-    assert requests_for(tick(instance), job_id) == []
-
-
-def test_the_queue_starts_a_scheduled_job_when_it_is_due(
-    instance, owner, account, add_workflow, submit
-):
-    add_workflow(account)
-    job_id = submit(
-        account,
-        {"type": "filter", "filter": {}},
-        runner="queue",
-        scheduled_at=(datetime.now(UTC) + timedelta(days=1)).isoformat(),
-    )
-    assert requests_for(tick(instance), job_id) == []
-
-    with owner.begin() as connection:
-        connection.execute(
-            text(
-                "update enrollment.enrollment_jobs set scheduled_at = now() - interval '1 s' "
-                "where id = :job"
-            ),
-            {"job": job_id},
-        )
-
-    assert len(requests_for(tick(instance), job_id)) == 1

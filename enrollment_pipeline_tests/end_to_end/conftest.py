@@ -18,6 +18,7 @@ import pytest
 
 PROGRAM = str(Path(sys.executable).parent / "enrollment")
 LOCATION = "enrollment_pipeline.definitions"
+REPOSITORY = {"repositoryLocationName": LOCATION, "repositoryName": "__repository__"}
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,7 @@ class Ui:
               ... on PythonError { message } } }
             """,
             params={
-                "selector": {
-                    "repositoryLocationName": LOCATION,
-                    "repositoryName": "__repository__",
-                    "jobName": job,
-                },
+                "selector": {**REPOSITORY, "jobName": job},
                 "runConfigData": config,
                 "mode": "default",
                 "executionMetadata": {
@@ -74,6 +71,100 @@ class Ui:
             tags=[{"key": "dagster/partition", "value": job_id}],
         )
         return list(data["runsOrError"]["results"])
+
+    def tags_of(self, run_id: str) -> dict[str, str]:
+        """Return the tags of a run."""
+        data = self.ask(
+            "query($id: ID!) { runOrError(runId: $id) { ... on Run { tags { key value } } } }",
+            id=run_id,
+        )
+        return {tag["key"]: tag["value"] for tag in data["runOrError"]["tags"]}
+
+    def observations(self, job_id: str) -> list[dict[str, int | float]]:
+        """Return the numbers of the observations of an enrollment job, oldest first."""
+        data = self.ask(
+            """
+            query($key: AssetKeyInput!, $job: [String!]) { assetOrError(assetKey: $key) {
+              ... on Asset { assetObservations(partitions: $job) { timestamp metadataEntries {
+                label ... on IntMetadataEntry { intValue } ... on FloatMetadataEntry { floatValue }
+              } } } } }
+            """,
+            key={"path": ["enrollments"]},
+            job=[job_id],
+        )["assetOrError"]
+        told = sorted(data["assetObservations"], key=lambda one: float(one["timestamp"]))
+        return [
+            {
+                entry["label"]: entry.get("intValue", entry.get("floatValue"))
+                for entry in one["metadataEntries"]
+            }
+            for one in told
+        ]
+
+    def add_partition(self, job_id: str) -> None:
+        """Make a job known as a partition, as the queue does."""
+        self.ask(
+            """
+            mutation($repository: RepositorySelector!, $key: String!) {
+              addDynamicPartition(repositorySelector: $repository,
+                partitionsDefName: "enrollment_jobs", partitionKey: $key) { __typename } }
+            """,
+            repository=REPOSITORY,
+            key=job_id,
+        )
+
+    def launch_partition(self, job_id: str) -> str:
+        """Launch the partition of a job, as the button of the asset page does; return the run."""
+        self.add_partition(job_id)
+        return self.launch("bulk_enrollment", {}, **{"dagster/partition": job_id})
+
+    def backfill(self, job_ids: list[str]) -> str:
+        """Launch a backfill of several jobs; return its id."""
+        for job_id in job_ids:
+            self.add_partition(job_id)
+        data = self.ask(
+            """
+            mutation($params: LaunchBackfillParams!) {
+              launchPartitionBackfill(backfillParams: $params) {
+                __typename ... on LaunchBackfillSuccess { backfillId }
+                ... on PythonError { message } } }
+            """,
+            params={
+                "selector": {
+                    "partitionSetName": "bulk_enrollment_partition_set",
+                    "repositorySelector": REPOSITORY,
+                },
+                "partitionNames": job_ids,
+            },
+        )["launchPartitionBackfill"]
+        assert data["__typename"] == "LaunchBackfillSuccess", data
+        return str(data["backfillId"])
+
+    def terminate(self, run_id: str, policy: str = "SAFE_TERMINATE") -> None:
+        """Terminate a run."""
+        data = self.ask(
+            """
+            mutation($run: String!, $policy: TerminateRunPolicy) {
+              terminateRun(runId: $run, terminatePolicy: $policy) {
+                __typename ... on TerminateRunFailure { message } } }
+            """,
+            run=run_id,
+            policy=policy,
+        )["terminateRun"]
+        assert data["__typename"] == "TerminateRunSuccess", data
+
+    def reexecute(self, run_id: str, strategy: str) -> str:
+        """Re-execute a run; return the new one."""
+        data = self.ask(
+            """
+            mutation($params: ReexecutionParams) { launchRunReexecution(reexecutionParams: $params)
+              { __typename ... on LaunchRunSuccess { run { runId } }
+                ... on PythonError { message } } }
+            """,
+            params={"parentRunId": run_id, "strategy": strategy},
+        )["launchRunReexecution"]
+        assert data["__typename"] == "LaunchRunSuccess", data
+        return str(data["run"]["runId"])
 
 
 @pytest.fixture(scope="session")
