@@ -14,6 +14,7 @@ from rich.table import Table
 from sqlalchemy import create_engine
 
 from benchmarks.ground import WORKFLOW, Ground, drain, ground
+from benchmarks.listening import CHANGES, delays
 from benchmarks.yardsticks import one_at_a_time, one_insert
 from enrollment_pipeline.enrollment.phases import Phases
 from enrollment_pipeline.storage.engine import database_urls
@@ -141,6 +142,45 @@ def jobs_at_once(ground: Ground) -> list[Row]:
     ]
 
 
+def paced(ground: Ground) -> list[Row]:
+    """What asking for budget costs where the budget is never used up."""
+    ground.fill(100_000)
+    path = ground.csv(100_000)
+    without, within = [], []
+    for _ in range(3):
+        ground.forget_enrollments()
+        without.append(timed(partial(drain, ground.prepared(path))))
+        ground.forget_enrollments()
+        ground.set("enrollments_per_minute", "100000000")
+        within.append(timed(partial(drain, ground.prepared(path))))
+        ground.set("enrollments_per_minute", "none")
+    return [
+        at_most(
+            "enroll phase, 100,000 contacts, with a budget | without",
+            statistics.median(within),
+            statistics.median(without),
+            1.2,
+        )
+    ]
+
+
+def listening(ground: Ground) -> list[Row]:
+    """How soon a follower sees a committed batch."""
+    follower, listener = delays(ground)
+    work = f"commit to follower, p95 of {CHANGES} batches | a bare LISTEN"
+    told = "at most 100 ms"
+    return [
+        Row(
+            work,
+            f"{follower * 1000:.1f} ms",
+            f"{listener * 1000:.1f} ms",
+            follower / max(listener, 1e-4),
+            told,
+            follower <= 0.1,
+        )
+    ]
+
+
 def memory(ground: Ground, large: int) -> list[Row]:
     """Peak memory of a run over a huge file, beside that over a small one."""
     small = 100_000
@@ -162,11 +202,15 @@ def main() -> int:
     parser.add_argument("--contacts", type=int, default=1_000_000, help="size of the large job")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of the large job")
     parser.add_argument("--memory-rows", type=int, default=10_000_000, help="size of the huge CSV")
-    parser.add_argument("--only", choices=["large", "small", "jobs", "memory"], help="one part")
+    parser.add_argument(
+        "--only", choices=["large", "small", "jobs", "listening", "pace", "memory"], help="one part"
+    )
     chosen = parser.parse_args()
     parts: dict[str, Callable[[Ground], list[Row]]] = {
         "small": small_job,
         "jobs": jobs_at_once,
+        "listening": listening,
+        "pace": paced,
         "large": lambda place: large_job(place, chosen.contacts, chosen.rounds),
         "memory": lambda place: memory(place, chosen.memory_rows),
     }

@@ -79,6 +79,10 @@ class Ground:
             connection.execute(text("vacuum analyze enrollment.contacts"))
             connection.execute(text("checkpoint"))
 
+    def set(self, name: str, value: str) -> None:
+        """Change a setting of the account; `Phases` made from then on go by it."""
+        accounts.change_settings(self.database, self.account, {name: value}, actor="benchmark")
+
     def csv(self, rows: int, first: int = 1) -> Path:
         """Return a CSV file with the addresses of that many contacts."""
         path = self.folder / f"rows-{first}-{rows}.csv"
@@ -89,17 +93,22 @@ class Ground:
                     file.write(f"u{number}@example.com,Name {number}\n")
         return path
 
-    def submit(self, path: Path) -> UUID:
+    def submit(self, path: Path, **options: object) -> UUID:
         """Submit a CSV file as a job that the caller runs."""
-        request = parse_request({"workflow": WORKFLOW, "selection": {"type": "csv", "path": path}})
+        selection = {"type": "csv", "path": path}
+        request = parse_request({"workflow": WORKFLOW, "selection": selection, "options": options})
         job_id, _ = service.submit(
             self.database, self.account, request, source="benchmark", runner="caller"
         )
         return job_id
 
-    def prepared(self, path: Path) -> Phases:
+    def phases(self, job_id: UUID) -> Phases:
+        """Return the phases of a job."""
+        return Phases(self.database, self.settings, job_id)
+
+    def prepared(self, path: Path, **options: object) -> Phases:
         """Return a job whose batches are written."""
-        phases = Phases(self.database, self.settings, self.submit(path))
+        phases = self.phases(self.submit(path, **options))
         phases.select()
         phases.validate()
         phases.partition()
@@ -155,8 +164,8 @@ def ground() -> Iterator[Ground]:
     os.environ.pop("DAGSTER_HOME", None)
     settings = load_settings()
     database = open_database(settings)
-    account = accounts.create(database, ACCOUNT)
-    account = accounts.change_settings(database, account, dict(_LIMITS))
+    account = accounts.create(database, ACCOUNT, actor="benchmark")
+    account = accounts.change_settings(database, account, dict(_LIMITS), actor="benchmark")
     with database.account(account.id) as connection:
         workflow_id = connection.execute(
             text(
