@@ -1,12 +1,14 @@
 """`enrollment ui`: the Dagster UI and its daemon on this project."""
 
 import os
+import socket
 import sys
 from typing import Annotated
 
 import typer
 
 from enrollment_pipeline.cli.session import session_of
+from enrollment_pipeline.errors import ConfigurationError
 
 
 def register(app: typer.Typer) -> None:
@@ -23,6 +25,7 @@ def ui(
     from enrollment_pipeline.runs.instance import use_dagster_home
 
     session = session_of(context)
+    _require_free(host, port)
     # Migrated before several processes of Dagster ask for it at once.
     session.database.close()
     home = use_dagster_home(session.settings)
@@ -49,3 +52,15 @@ def ui(
     os.chdir(home)
     # Replaced by Dagster, so that a signal to this command reaches it.
     os.execv(sys.executable, command)  # noqa: S606
+
+
+def _require_free(host: str, port: int) -> None:
+    # Dagster would start its daemon, fail to listen, and leave the daemon running.
+    try:
+        with socket.create_server((host, port)):
+            return
+    except OSError as error:
+        raise ConfigurationError(
+            f"Nothing can listen on {host}:{port}: {error.strerror}.",
+            remedy="Stop what listens there, or name another: enrollment ui --port 3001",
+        ) from None

@@ -1,4 +1,4 @@
-"""How a job is cut: how many batches, how many lanes, how many batches in one transaction.
+"""How a job is cut: how many lanes, and how many batches in one transaction.
 
 Pure arithmetic; the statement that writes the batches is in the store.
 """
@@ -9,11 +9,6 @@ Pure arithmetic; the statement that writes the batches is in the store.
 CONTACTS_PER_TRANSACTION = 5_000
 # Below this a second lane costs more (about 0.07 s a step) than it saves.
 CONTACTS_PER_LANE = 50_000
-
-
-def batch_count(contacts: int, batch_size: int) -> int:
-    """Return how many batches hold `contacts`, none for none."""
-    return -(-contacts // batch_size)
 
 
 def lane_count(contacts: int, *, requested: int | None, allowed: int) -> int:

@@ -43,6 +43,7 @@ from enrollment_pipeline.enrollment.transitions import (
 from enrollment_pipeline.enrollment.view import progress_of
 from enrollment_pipeline.errors import (
     CheckFailedError,
+    ConfigurationError,
     InvalidStateError,
     ProductError,
     RefusedError,
@@ -212,6 +213,7 @@ class Phases:
         Raises:
             JobIncompleteError: batches are left, or not made yet.
             InvalidStateError: the job is paused or being cancelled.
+            ConfigurationError: the files cannot be written; the job then stays as it was.
         """
         now = datetime.now(UTC)
         with self._locked() as (connection, job):
@@ -220,7 +222,14 @@ class Phases:
                 require_finished(connection, job)
                 close_job(connection, job, counts, now)
                 job = jobs.load(connection, job.id)
-            files = report.write_files(connection, job, counts, self.folder, now=now)
+            try:
+                files = report.write_files(connection, job, counts, self.folder, now=now)
+            except OSError as error:
+                raise ConfigurationError(
+                    f"The report cannot be written to {self.folder}: {error.strerror}.",
+                    remedy="Make room or give permission there, then go on with: "
+                    f"enrollment resume {self._job_id}",
+                ) from None
         return Report(job, counts, files)
 
     def fail(self, error: dict[str, Any]) -> None:

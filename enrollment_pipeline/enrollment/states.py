@@ -82,8 +82,6 @@ BATCH_MOVES: dict[BatchStatus, frozenset[BatchStatus]] = {
     BatchStatus.CANCELLED: frozenset(),
 }
 
-OPEN_JOBS = tuple(status for status in JobStatus if not status.closed)
-
 
 def require_move(current: JobStatus, following: JobStatus) -> None:
     """Do nothing for a legal move.

@@ -1,4 +1,4 @@
-"""The arithmetic of batches and lanes."""
+"""The arithmetic of lanes and claims."""
 
 import pytest
 from hypothesis import given
@@ -7,28 +7,12 @@ from hypothesis import strategies as st
 from enrollment_pipeline.enrollment.batching import (
     CONTACTS_PER_LANE,
     CONTACTS_PER_TRANSACTION,
-    batch_count,
     claim_size,
     lane_count,
 )
 
 contacts = st.integers(min_value=0, max_value=20_000_000)
 batch_sizes = st.integers(min_value=10, max_value=500)
-
-
-@pytest.mark.parametrize(
-    ("contacts", "size", "batches"),
-    [(0, 100, 0), (1, 100, 1), (99, 100, 1), (100, 100, 1), (101, 100, 2), (10_000, 100, 100)],
-)
-def test_batches_hold_all_contacts(contacts: int, size: int, batches: int) -> None:
-    assert batch_count(contacts, size) == batches
-
-
-@given(contacts=contacts, size=batch_sizes)
-def test_there_is_room_for_everybody_and_no_empty_batch(contacts: int, size: int) -> None:
-    batches = batch_count(contacts, size)
-    assert batches * size >= contacts
-    assert (batches - 1) * size < contacts or batches == contacts == 0
 
 
 @pytest.mark.parametrize(
