@@ -129,7 +129,9 @@ def test_after_all_of_it_every_contact_has_one_outcome(
         time.sleep(dice.uniform(0.2, 2.5))
         if all(patiently(lambda job=job: jobs[job].describe(job))["completed_at"] for job in jobs):
             break
-        alive = workers(owner)
+        # Old enough to have begun, most of them, and some only just.
+        least = dice.uniform(5, 25)
+        alive = [one for one in workers(owner) if time.time() - one.create_time() > least]
         if alive and kills < KILLS:
             with suppress(psutil.Error):
                 dice.choice(alive).send_signal(signal.SIGKILL)
