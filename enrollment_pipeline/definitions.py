@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from enrollment_pipeline.defs.enrollment import assets, lanes, requests
+from enrollment_pipeline.defs.enrollment import assets, lanes, requests, retention
 from enrollment_pipeline.defs.product import Product
 
 
@@ -17,7 +17,12 @@ def build_definitions() -> dg.Definitions:
             assets.enrollment_report,
         ],
         asset_checks=[lanes.enrollment_checks],
-        jobs=[requests.bulk_enrollment, requests.submit_enrollment],
+        jobs=[
+            requests.bulk_enrollment,
+            requests.submit_enrollment,
+            retention.prune_history,
+        ],
+        schedules=[retention.daily_retention],
         sensors=[requests.enrollment_queue],
         resources={"product": Product()},
     )

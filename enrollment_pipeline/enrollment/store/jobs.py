@@ -63,6 +63,7 @@ class Job:
     batched_at: datetime | None
     completed_at: datetime | None
     heartbeat_at: datetime | None
+    pruned_at: datetime | None
 
     @property
     def outcomes(self) -> dict[Outcome, int]:
@@ -258,11 +259,16 @@ def announce(connection: Connection, job_id: UUID) -> None:
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """Which jobs to list; every field that is None lets all pass."""
+    """Which jobs to list; every field that is None lets all pass.
+
+    A job counts by its creation: at `since` or after it, and before `before`.
+    """
 
     status: JobStatus | None = None
     workflow_id: UUID | None = None
     source: str | None = None
+    since: datetime | None = None
+    before: datetime | None = None
 
 
 def page(
@@ -276,6 +282,8 @@ def page(
             (wanted.status, column.status == wanted.status),
             (wanted.workflow_id, column.workflow_id == wanted.workflow_id),
             (wanted.source, column.source == wanted.source),
+            (wanted.since, column.created_at >= wanted.since),
+            (wanted.before, column.created_at < wanted.before),
         )
         if value is not None
     ]
