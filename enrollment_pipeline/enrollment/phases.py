@@ -175,7 +175,7 @@ class Phases:
     def check(self) -> list[Check]:
         """Hold the job against what the product promises; a check that fails is told in the job.
 
-        Of a job whose details were removed, the counts that were kept are held against its counters.
+        Of a job whose details were removed, the kept counts are held against the counters.
         """
         with self._locked() as (connection, job):
             counts = kept_counts(job) or outcomes.count(connection, job.id)

@@ -28,7 +28,7 @@ def prune_accounts(context: dg.OpExecutionContext, product: dg.ResourceParam[Pro
     command has pruned, or a run that died.
     """
     now = datetime.now(UTC)
-    name = ENROLLMENT_JOBS.name or ""
+    name = str(ENROLLMENT_JOBS.name)
     partitions = _job_ids(context.instance.get_dynamic_partitions(name))
     pruned: dict[str, Pruned] = {}
     forgotten = 0
