@@ -88,7 +88,7 @@ class Operation:
     needs: Permission
     do: Do
     refused: Do
-    # Of a job that is to be, nothing can be named that is refused.
+    # A refused submission has no job that the log could name.
     denied_subject: bool = True
 
 

@@ -6,6 +6,7 @@ Every function works in the caller's transaction, which has its account set.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from operator import eq, ge, lt
 from typing import Any
 from uuid import UUID
 
@@ -277,13 +278,13 @@ def page(
     """Return one page of jobs, newest first, and how many there are in all."""
     column = enrollment_jobs.c
     conditions = [
-        condition
-        for value, condition in (
-            (wanted.status, column.status == wanted.status),
-            (wanted.workflow_id, column.workflow_id == wanted.workflow_id),
-            (wanted.source, column.source == wanted.source),
-            (wanted.since, column.created_at >= wanted.since),
-            (wanted.before, column.created_at < wanted.before),
+        compare(of, value)
+        for of, compare, value in (
+            (column.status, eq, wanted.status),
+            (column.workflow_id, eq, wanted.workflow_id),
+            (column.source, eq, wanted.source),
+            (column.created_at, ge, wanted.since),
+            (column.created_at, lt, wanted.before),
         )
         if value is not None
     ]
