@@ -47,7 +47,7 @@ _DUE = text(
 _TRIM = text(
     """
     delete from enrollment.enrollment_failures
-    where id in (
+    where job_id = :job_id and id in (
       select id from enrollment.enrollment_failures where job_id = :job_id order by id offset :most
     )
     """
