@@ -2,7 +2,15 @@
 
 import dagster as dg
 
-from enrollment_pipeline.defs.enrollment import assets, ends, job, lanes, queue, requests
+from enrollment_pipeline.defs.enrollment import (
+    assets,
+    ends,
+    job,
+    lanes,
+    queue,
+    requests,
+    retention,
+)
 from enrollment_pipeline.defs.product import Product
 
 
@@ -17,7 +25,12 @@ def build_definitions() -> dg.Definitions:
             assets.enrollment_report,
         ],
         asset_checks=[lanes.enrollment_checks],
-        jobs=[job.bulk_enrollment, requests.submit_enrollment],
+        jobs=[
+            job.bulk_enrollment,
+            requests.submit_enrollment,
+            retention.prune_history,
+        ],
+        schedules=[retention.daily_retention],
         sensors=[queue.enrollment_queue, ends.enrollment_run_canceled],
         resources={"product": Product()},
     )

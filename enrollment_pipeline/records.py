@@ -99,12 +99,17 @@ class AccountSettings(BaseModel):
     csv_max_bytes: int = Field(10_000_000, ge=1, description="Size of a CSV file, in bytes.")
     csv_max_lines: int = Field(1_000_000, ge=1, description="Lines of a CSV file.")
     history_days: int = Field(
-        90, ge=1, description="Days after which only the report of a closed job is kept."
+        90, ge=1, le=36_500, description="Days after which only the report of a closed job is kept."
     )
     failure_days: int = Field(
-        7, ge=1, description="Days after which failures beyond max_failure_rows are removed."
+        7,
+        ge=1,
+        le=36_500,
+        description="Days after which failures beyond max_failure_rows are removed.",
     )
-    max_failure_rows: int = Field(1_000, ge=0, description="Failures of a job kept longer.")
+    max_failure_rows: int = Field(
+        1_000, ge=0, le=1_000_000_000, description="Failures of a job kept longer."
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,13 @@ from enrollment_pipeline.enrollment import service
 from enrollment_pipeline.enrollment.progress import Progress
 from enrollment_pipeline.enrollment.states import JobStatus
 from enrollment_pipeline.errors import ProductError, Reason
-from enrollment_pipeline.records import Account, AccountSettings, Outcome, ReenrollmentPolicy
+from enrollment_pipeline.records import (
+    Account,
+    AccountSettings,
+    Outcome,
+    Permission,
+    ReenrollmentPolicy,
+)
 from enrollment_pipeline.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -137,6 +143,12 @@ def test_every_reason_is_documented_with_whether_it_is_retryable() -> None:
     assert {code: cells[0] for code, cells in told.items()} == {
         str(reason): "yes" if reason.retryable else "no" for reason in Reason
     }
+
+
+def test_every_permission_is_explained() -> None:
+    page = (ROOT / "docs" / "accounts.md").read_text(encoding="utf-8")
+
+    assert list(rows(page, "Permissions")) == list(Permission)
 
 
 @pytest.mark.parametrize(

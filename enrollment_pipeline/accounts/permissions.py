@@ -6,7 +6,7 @@ laptop wants. From the first member on, only members may, each what its permissi
 
 from collections.abc import Mapping
 
-from enrollment_pipeline.errors import ForbiddenError
+from enrollment_pipeline.errors import ForbiddenError, InvalidRequestError
 from enrollment_pipeline.records import Permission
 
 
@@ -29,4 +29,19 @@ def require(members: Mapping[str, frozenset[str]], actor: str, needed: Permissio
     if needed not in held and Permission.ACCOUNT_ADMIN not in held:
         raise ForbiddenError(
             f"{actor!r} lacks the permission {needed}.", details={"permission": str(needed)}
+        )
+
+
+def require_administrator(members: Mapping[str, frozenset[str]]) -> None:
+    """Do nothing where somebody can change the members again, or where there are none.
+
+    Raises:
+        InvalidRequestError: there are members, and none of them holds `account:admin`.
+    """
+    if members and not any(Permission.ACCOUNT_ADMIN in held for held in members.values()):
+        raise InvalidRequestError(
+            f"No member would hold {Permission.ACCOUNT_ADMIN}, and without one nobody could change "
+            "the members or the settings of the account again.",
+            remedy=f"Begin with a member that holds {Permission.ACCOUNT_ADMIN}, and remove the "
+            "last of them after all others.",
         )

@@ -4,14 +4,16 @@ What may be written, and why, is in the modules beside this one.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, func, select, text, update
+from sqlalchemy import Connection, Row, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
-from enrollment_pipeline.storage.schema import accounts, audit_log, members
+from enrollment_pipeline.storage.schema import accounts, audit_log
+from enrollment_pipeline.storage.schema import members as member_rows
 
 # The table itself shows a transaction its own account only; these two functions cross accounts.
 _NAMED = text("select id, name, settings from enrollment.account_named(:name)")
@@ -47,10 +49,61 @@ def save_settings(connection: Connection, account_id: UUID, settings: dict[str, 
     )
 
 
+def lock(connection: Connection, account_id: UUID) -> None:
+    """Let one change of the account's members at a time pass."""
+    # Key share: rows that refer to the account may be written meanwhile.
+    connection.execute(
+        select(accounts.c.id).where(accounts.c.id == account_id).with_for_update(key_share=True)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A person or program that works in an account, and what it may do."""
+
+    name: str
+    permissions: tuple[str, ...]
+    created_at: datetime
+
+
+def members(connection: Connection) -> list[Member]:
+    """Return the members of the account, by name."""
+    column = member_rows.c
+    rows = connection.execute(
+        select(column.name, column.permissions, column.created_at).order_by(
+            func.lower(column.name), column.name
+        )
+    )
+    return [Member(row.name, tuple(row.permissions), row.created_at) for row in rows]
+
+
 def permissions(connection: Connection) -> dict[str, frozenset[str]]:
     """Return the permissions of every member, by name in lower case."""
-    rows = connection.execute(select(func.lower(members.c.name), members.c.permissions))
-    return {row[0]: frozenset(row[1]) for row in rows}
+    # In Python's lower case, as the name that it is compared with: the database's is another one
+    # for a few letters, such as a Greek sigma at the end.
+    return {one.name.lower(): frozenset(one.permissions) for one in members(connection)}
+
+
+def put_member(
+    connection: Connection, account_id: UUID, name: str, granted: Sequence[str]
+) -> Member:
+    """Insert a member, or replace the one of that name in any letter case."""
+    values = {"name": name, "permissions": list(granted)}
+    statement = (
+        insert(member_rows)
+        .values(account_id=account_id, **values)
+        .on_conflict_do_update(
+            index_elements=[member_rows.c.account_id, func.lower(member_rows.c.name)], set_=values
+        )
+        .returning(member_rows.c.name, member_rows.c.permissions, member_rows.c.created_at)
+    )
+    row = connection.execute(statement).one()
+    return Member(row.name, tuple(row.permissions), row.created_at)
+
+
+def drop_member(connection: Connection, name: str) -> None:
+    """Delete the member that is spelled like this."""
+    connection.execute(delete(member_rows).where(member_rows.c.name == name))
 
 
 def write_audit(
@@ -73,3 +126,35 @@ def write_audit(
             details=details,
         )
     )
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which rows of the audit log to list; every field that is None lets all pass."""
+
+    actor: str | None = None
+    action: str | None = None
+    subject: str | None = None
+
+
+def audit_page(
+    connection: Connection, wanted: AuditFilter, *, limit: int, offset: int
+) -> tuple[Sequence[Row[Any]], int]:
+    """Return one page of the audit log, newest first, and how many rows there are in all."""
+    column = audit_log.c
+    conditions = [
+        condition
+        for value, condition in (
+            (wanted.actor, func.lower(column.actor) == func.lower(wanted.actor)),
+            (wanted.action, column.action == wanted.action),
+            (wanted.subject, column.subject == wanted.subject),
+        )
+        if value is not None
+    ]
+    total = connection.execute(
+        select(func.count()).select_from(audit_log).where(*conditions)
+    ).scalar_one()
+    statement = (
+        select(audit_log).where(*conditions).order_by(column.id.desc()).limit(limit).offset(offset)
+    )
+    return connection.execute(statement).all(), total

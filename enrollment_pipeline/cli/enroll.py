@@ -37,6 +37,19 @@ def list_jobs(
     context: typer.Context,
     status: Annotated[str | None, typer.Option(help="Only jobs in this state.")] = None,
     workflow: Annotated[str | None, typer.Option(help="Only jobs of this workflow.")] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Only jobs that came this way, such as cli.")
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Only jobs created at this ISO date or time, or later."),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Only jobs created before this ISO time, or up to this date."
+        ),
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=500, help="Jobs on a page.")] = 20,
     page: Annotated[int, typer.Option(min=1, help="Which page.")] = 1,
 ) -> None:
@@ -45,7 +58,15 @@ def list_jobs(
 
     session = session_of(context)
     found = service.list_jobs(
-        session.database, session.account, status=status, workflow=workflow, limit=limit, page=page
+        session.database,
+        session.account,
+        status=status,
+        workflow=workflow,
+        source=source,
+        since=since,
+        until=until,
+        limit=limit,
+        page=page,
     )
     session.output.answer(found, jobs_table(found), f"{found['total']:,} jobs in all")
 
@@ -68,7 +89,13 @@ def failures(
         for item in found["failures"]
     ]
     listing = table("Identifier", "Code", "Message", "Batch", rows=rows)
-    session.output.answer(found, listing, f"{found['total']:,} in all")
+    total = f"{found['total']:,} in all"
+    if found["pruned_at"]:
+        total = (
+            f"{found['total']:,} are left; details of the job were removed on "
+            f"{found['pruned_at'][:10]}, because they were old"
+        )
+    session.output.answer(found, listing, total)
 
 
 def report(context: typer.Context, job: JobArgument) -> None:

@@ -23,6 +23,8 @@ def job_summary(document: dict[str, Any]) -> "list[RenderableType]":
         f"{document['total_batches']:,} batches"
     )
     heading["duration"] = _duration(document)
+    if document["pruned_at"]:
+        heading["details"] = f"removed on {document['pruned_at'][:10]}, because they were old"
     shown: list[RenderableType] = [
         facts(heading),
         _outcomes(document),

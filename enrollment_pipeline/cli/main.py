@@ -13,12 +13,15 @@ import typer
 
 from enrollment_pipeline.cli import (
     accounts,
+    audit,
     contacts,
     control,
     database,
     demo,
     enroll,
+    members,
     requests,
+    retention,
     trouble,
     ui,
     workflows,
@@ -40,9 +43,12 @@ def _app() -> typer.Typer:
     requests.register(app)
     enroll.register(app)
     control.register(app)
+    retention.register(app)
+    audit.register(app)
     ui.register(app)
     demo.register(app)
     app.add_typer(accounts.app, name="accounts")
+    app.add_typer(members.app, name="members")
     app.add_typer(contacts.app, name="contacts")
     app.add_typer(workflows.app, name="workflows")
     app.add_typer(database.app, name="database")

@@ -19,6 +19,7 @@ from enrollment_pipeline.enrollment.store import batches, jobs, outcomes
 from enrollment_pipeline.enrollment.submission import due_time, submit
 from enrollment_pipeline.enrollment.transitions import require_active
 from enrollment_pipeline.errors import (
+    DetailsPrunedError,
     InvalidStateError,
     JobPausedError,
     NothingToRetryError,
@@ -125,6 +126,7 @@ def retry(
         ForbiddenError: the actor may not.
         JobNotFoundError: the account has no such job.
         InvalidStateError: the job is still open, or is being retried already.
+        DetailsPrunedError: its failures are no longer all kept.
         NothingToRetryError: there is no such contact.
         RefusedError: the new job cannot be accepted.
     """
@@ -132,6 +134,11 @@ def retry(
         job = jobs.load(connection, job_id)
         if not job.status.closed:
             raise InvalidStateError(f"The job is {job.status}; only a closed one can be retried.")
+        if job.pruned_at is not None:
+            raise DetailsPrunedError(
+                "The failures of the job are no longer all kept, so not all could be retried.",
+                remedy="Enroll the contacts of the failed.csv of its report.",
+            )
         contacts = outcomes.failed_contacts(
             connection, job_id, codes=None if everything else RETRYABLE
         )

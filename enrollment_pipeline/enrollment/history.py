@@ -1,8 +1,9 @@
 """Looking at jobs: one, a page of them, and the contacts that failed."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from enrollment_pipeline.enrollment import report
 from enrollment_pipeline.enrollment.phases import Phases
@@ -11,9 +12,10 @@ from enrollment_pipeline.enrollment.store import batches, jobs
 from enrollment_pipeline.enrollment.store.jobs import JobFilter
 from enrollment_pipeline.enrollment.transitions import report_folder
 from enrollment_pipeline.enrollment.view import describe_job
-from enrollment_pipeline.errors import InvalidRequestError, InvalidStateError
+from enrollment_pipeline.errors import DetailsPrunedError, InvalidRequestError, InvalidStateError
 from enrollment_pipeline.records import Account
 from enrollment_pipeline.settings import Settings
+from enrollment_pipeline.storage.paging import offset_of
 from enrollment_pipeline.storage.tenancy import Database
 
 
@@ -38,13 +40,19 @@ def list_jobs(
     *,
     status: str | None = None,
     workflow: str | None = None,
+    source: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
     limit: int = 20,
     page: int = 1,
 ) -> dict[str, Any]:
     """Return one page of the account's jobs, newest first, and their number.
 
+    `since` and `until` are ISO dates or times, read in the account's zone where they name none. A
+    date as `until` holds the whole day; a time as `until` is the first that is left out.
+
     Raises:
-        InvalidRequestError: there is no such status or page.
+        InvalidRequestError: there is no such status or page, or a time cannot be read.
         WorkflowNotFoundError: there is no such workflow.
     """
     if status is not None and status not in list(JobStatus):
@@ -52,12 +60,19 @@ def list_jobs(
             f"There is no status {status!r}.",
             remedy=f"Use one of: {', '.join(JobStatus)}.",
         )
+    offset = offset_of(limit, page)
+    zone = ZoneInfo(account.settings.timezone)
+    first = _moment("since", since, zone) if since is not None else None
+    end = _moment("until", until, zone, whole_day=True) if until is not None else None
     with database.account(account.id) as connection:
         wanted = JobFilter(
             status=JobStatus(status) if status else None,
             workflow_id=jobs.find_workflow(connection, workflow).id if workflow else None,
+            source=source,
+            since=first,
+            before=end,
         )
-        found, total = jobs.page(connection, wanted, limit=limit, offset=_offset(limit, page))
+        found, total = jobs.page(connection, wanted, limit=limit, offset=offset)
         now = datetime.now(UTC)
         listed = [describe_job(connection, job, now=now) for job in found]
     for document in listed:
@@ -70,13 +85,15 @@ def list_failures(
 ) -> dict[str, Any]:
     """Return one page of the contacts that failed or turned ineligible while being enrolled.
 
+    `pruned_at` says that rows may be missing, because old ones were removed.
+
     Raises:
         InvalidRequestError: there is no such page.
         JobNotFoundError: the account has no such job.
     """
-    offset = _offset(limit, page)
+    offset = offset_of(limit, page)
     with database.account(account.id) as connection:
-        jobs.load(connection, job_id)
+        job = jobs.load(connection, job_id)
         found, total = batches.failures_page(connection, job_id, limit=limit, offset=offset)
     failures = [
         {
@@ -86,7 +103,8 @@ def list_failures(
         }
         for failure in found
     ]
-    return {"failures": failures, "total": total, "page": page}
+    pruned_at = job.pruned_at and job.pruned_at.astimezone(UTC).isoformat()
+    return {"failures": failures, "total": total, "page": page, "pruned_at": pruned_at}
 
 
 def is_left_to_caller(database: Database, account: Account, job_id: UUID) -> bool:
@@ -105,6 +123,7 @@ def write_report(database: Database, settings: Settings, account: Account, job_i
     Raises:
         JobNotFoundError: the account has no such job.
         InvalidStateError: the job is not closed yet.
+        DetailsPrunedError: files are missing, and what they told was removed.
     """
     with database.account(account.id) as connection:
         job = jobs.load(connection, job_id)
@@ -113,11 +132,37 @@ def write_report(database: Database, settings: Settings, account: Account, job_i
             f"The job is {job.status}; its report is written when it is closed.",
             remedy=f"Look at it with: enrollment status {job_id}",
         )
-    if not report.is_whole(report_folder(settings, account, job_id)):
-        Phases(database, settings, job_id).report()
+    if report.is_whole(report_folder(settings, account, job_id)):
+        return
+    if job.pruned_at is not None:
+        raise DetailsPrunedError(
+            f"Files of the report are missing, and on {job.pruned_at.astimezone(UTC):%Y-%m-%d} "
+            "details of the job were removed, because they were old.",
+            remedy=f"Its counts are kept: enrollment status {job_id}",
+        )
+    Phases(database, settings, job_id).report()
 
 
-def _offset(limit: int, page: int) -> int:
-    if limit < 1 or page < 1:
-        raise InvalidRequestError(f"There is no page {page} of {limit} rows; both begin at 1.")
-    return (page - 1) * limit
+def _moment(name: str, text: str, zone: ZoneInfo, *, whole_day: bool = False) -> datetime:
+    """Return the instant that a date or a time means; with `whole_day`, the end of a date."""
+    try:
+        day = _as_date(text)
+        if day is None:
+            moment = datetime.fromisoformat(text)
+        else:
+            moment = datetime.combine(day + timedelta(days=whole_day), time())
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=zone)
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise InvalidRequestError(
+            f"{name}: {text!r} is not a date or a time.",
+            remedy="Use an ISO date such as 2027-01-05, or a time such as 2027-01-05T09:00+01:00.",
+        ) from None
+
+
+def _as_date(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None

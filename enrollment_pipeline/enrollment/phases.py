@@ -31,6 +31,7 @@ from enrollment_pipeline.enrollment.transitions import (
     begin_enrolling,
     check_outcomes,
     close_job,
+    kept_counts,
     lane_work,
     move,
     partition_contacts,
@@ -197,9 +198,13 @@ class Phases:
         return self.job()
 
     def check(self) -> list[Check]:
-        """Hold the job against what the product promises; a check that fails is told in the job."""
+        """Hold the job against what the product promises; a check that fails is told in the job.
+
+        Of a job whose details were removed, the kept counts are held against the counters.
+        """
         with self._locked() as (connection, job):
-            checks = check_outcomes(connection, job, outcomes.count(connection, job.id))
+            counts = kept_counts(job) or outcomes.count(connection, job.id)
+            checks = check_outcomes(connection, job, counts)
             failed = [check for check in checks if not check.passed]
             if failed:
                 told = "; ".join(f"{check.name} {check.figures}" for check in failed)
@@ -210,6 +215,8 @@ class Phases:
     def report(self) -> Report:
         """Write the files, and close the job where it is still open.
 
+        The files of a job whose details were removed stay as they are.
+
         Raises:
             JobIncompleteError: batches are left, or not made yet.
             InvalidStateError: the job is paused or being cancelled.
@@ -217,6 +224,9 @@ class Phases:
         """
         now = datetime.now(UTC)
         with self._locked() as (connection, job):
+            kept = kept_counts(job)
+            if kept is not None:
+                return Report(job, kept, report.files_in(self.folder))
             counts = outcomes.collect(connection, job.id)
             if not job.status.closed:
                 require_finished(connection, job)

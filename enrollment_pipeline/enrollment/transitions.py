@@ -146,13 +146,25 @@ def close_job(connection: Connection, job: Job, counts: OutcomeCounts, now: date
         failed=counts.outcomes[Outcome.FAILED],
         unprocessed=counts.outcomes[Outcome.UNPROCESSED],
     )
-    seconds = report.duration_of(job, now)
-    summary = {
+    move(connection, job, status, completed_at=now, report=summary_of(job, counts, now))
+
+
+def summary_of(job: Job, counts: OutcomeCounts, now: datetime) -> dict[str, Any]:
+    """Return what is kept of a job for good: its counts, as its row holds them."""
+    return {
         "outcomes": {str(outcome): number for outcome, number in counts.outcomes.items()},
         "reasons": counts.reasons,
-        "seconds": seconds,
+        "seconds": report.duration_of(job, now),
     }
-    move(connection, job, status, completed_at=now, report=summary)
+
+
+def kept_counts(job: Job) -> OutcomeCounts | None:
+    """Return the counts that are kept of a job whose details were removed; None for any other."""
+    if job.pruned_at is None or job.report is None:
+        return None
+    outcomes = {outcome: job.report["outcomes"][outcome] for outcome in Outcome}
+    reasons = sorted(job.report["reasons"].items(), key=lambda item: -item[1])
+    return OutcomeCounts(outcomes, dict(reasons))
 
 
 def require_active(name: str, status: WorkflowStatus) -> None:

@@ -83,6 +83,7 @@ def describe_job(connection: Connection, job: Job, *, now: datetime) -> dict[str
         "created_at": _iso(job.created_at),
         "started_at": _iso(job.started_at),
         "completed_at": _iso(job.completed_at),
+        "pruned_at": _iso(job.pruned_at),
     }
 
 

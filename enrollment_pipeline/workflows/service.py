@@ -91,6 +91,7 @@ def _move(
         if present is None:
             raise WorkflowNotFoundError(f"There is no workflow {reference!r} in this account.")
         if present.status is wanted:
+            doing.silent = True
             return present
         if wanted not in MOVES[present.status]:
             raise InvalidStateError(

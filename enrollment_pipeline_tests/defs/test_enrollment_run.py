@@ -19,7 +19,7 @@ def materialization(instance, asset, job_id):
     return {name: value.value for name, value in event.asset_materialization.metadata.items()}
 
 
-def test_the_graph_holds_these_assets_checks_jobs_and_sensors():
+def test_the_graph_holds_these_assets_checks_jobs_schedules_and_sensors():
     definitions = build_definitions()
     graph = definitions.resolve_asset_graph()
 
@@ -40,7 +40,9 @@ def test_the_graph_holds_these_assets_checks_jobs_and_sensors():
         "__ASSET_JOB",
         "bulk_enrollment",
         "submit_enrollment",
+        "prune_history",
     }
+    assert [schedule.name for schedule in repository.schedule_defs] == ["daily_retention"]
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "enrollment_queue",
         "enrollment_run_canceled",

@@ -1,6 +1,7 @@
 """Lists of jobs and failures, page by page, and what other accounts see of them."""
 
 from collections.abc import Callable
+from datetime import datetime
 from uuid import UUID, uuid4
 
 import pytest
@@ -66,6 +67,83 @@ def test_jobs_are_listed_by_status_and_workflow(bulk: Bulk, jobs: list[str]) -> 
     ]
 
 
+def test_jobs_are_listed_by_the_way_they_came(bulk: Bulk, jobs: list[str]) -> None:
+    bulk.sql(
+        "update enrollment.enrollment_jobs set source = 'inbox' where id = any(:ids)",
+        ids=[UUID(jobs[1]), UUID(jobs[6])],
+    )
+
+    assert listed(bulk, source="inbox") == [jobs[1], jobs[6]]
+    assert listed(bulk, source="inbox", status="pending") == [jobs[1]]
+    assert listed(bulk, source="test", workflow="Other") == [jobs[2], jobs[5]]
+    assert listed(bulk, source="cli") == []
+
+
+# In Santiago the day of 2027-09-05 begins at 01:00, because the clocks go forward at midnight.
+CREATED = [
+    "2027-09-06T12:00-03:00",
+    "2027-09-05T23:59:59-03:00",
+    "2027-09-05T01:00-03:00",
+    "2027-09-04T23:59:59-04:00",
+    "2027-09-04T00:00-04:00",
+    "2027-09-03T23:59:59.999999-04:00",
+]
+
+
+@pytest.fixture
+def dated(make_bulk: MakeBulk, add_workflow: AddWorkflow) -> Bulk:
+    """Jobs of an account in Santiago, created at the times of `CREATED`."""
+    bulk = make_bulk(timezone="America/Santiago")
+    add_workflow(bulk.account)
+    for created_at in CREATED:
+        bulk.sql(
+            "update enrollment.enrollment_jobs set created_at = :at where id = :job",
+            at=created_at,
+            job=bulk.submit(EVERYBODY),
+        )
+    return bulk
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "found"),
+    [
+        (None, None, CREATED),
+        ("2027-09-05", None, CREATED[:3]),
+        (None, "2027-09-05", CREATED[1:]),
+        ("2027-09-05", "2027-09-05", CREATED[1:3]),
+        ("2027-09-04", "2027-09-04", CREATED[3:5]),
+        ("20270904", "2027-W35-6", CREATED[3:5]),
+        ("2027-09-05", "2027-09-04", []),
+        # A time is in the account's zone too, and the end is left out.
+        ("2027-09-04T23:59:59", "2027-09-05T23:59:59", CREATED[2:4]),
+        ("2027-09-04T23:59:59", "2027-09-05T23:59:59.000001", CREATED[1:4]),
+        # Unless it says otherwise.
+        ("2027-09-05T04:00Z", "2027-09-06T02:59:59+00:00", CREATED[2:3]),
+        ("2027-09-04T00:00-04:00", "2027-09-04T00:00:00.000001-04:00", CREATED[4:5]),
+        ("0002-01-01", "9998-12-31", CREATED),
+    ],
+)
+def test_jobs_are_listed_by_the_time_of_their_creation(
+    dated: Bulk, since: str | None, until: str | None, found: list[str]
+) -> None:
+    answer = service.list_jobs(dated.database, dated.account, since=since, until=until)
+
+    created = [datetime.fromisoformat(job["created_at"]) for job in answer["jobs"]]
+    assert created == [datetime.fromisoformat(one) for one in found]
+    assert answer["total"] == len(found)
+
+
+@pytest.mark.parametrize("name", ["since", "until"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "yesterday", "2027-02-30", "2027-01-05 25:00", "1 or 1=1", "9999-12-31T23:00-02:00"],
+)
+def test_what_is_no_time_is_refused_by_its_name(bulk: Bulk, name: str, text: str) -> None:
+    with pytest.raises(InvalidRequestError, match=f"^{name}: '.*' is not a date or a time") as no:
+        listed(bulk, **{name: text})
+    assert "2027-01-05" in no.value.advice
+
+
 def test_a_listed_job_is_the_described_job_without_its_files(bulk: Bulk, jobs: list[str]) -> None:
     document = service.list_jobs(bulk.database, bulk.account, status="completed")["jobs"][0]
     described = bulk.describe(UUID(jobs[-1]))
@@ -79,7 +157,7 @@ def test_what_cannot_be_listed_is_refused(bulk: Bulk, jobs: list[str]) -> None:
     assert "completed_with_errors" in refusal.value.advice
     with pytest.raises(WorkflowNotFoundError):
         listed(bulk, workflow="Nothing")
-    for limit, page in ((0, 1), (20, 0), (-1, 1), (20, -3)):
+    for limit, page in ((0, 1), (20, 0), (-1, 1), (20, -3), (20, 10**18), (1, 2**63)):
         with pytest.raises(InvalidRequestError):
             listed(bulk, limit=limit, page=page)
         with pytest.raises(InvalidRequestError):

@@ -5,6 +5,7 @@ Every function works in the caller's transaction, which has its account set.
 
 from dataclasses import dataclass
 from datetime import datetime
+from operator import eq, ge, lt
 from typing import Any
 from uuid import UUID
 
@@ -65,6 +66,7 @@ class Job:
     waiting_until: datetime | None
     waiting_for: str | None
     retry_of: UUID | None
+    pruned_at: datetime | None
 
     @property
     def outcomes(self) -> dict[Outcome, int]:
@@ -293,11 +295,16 @@ def announce(connection: Connection, job_id: UUID) -> None:
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """Which jobs to list; every field that is None lets all pass."""
+    """Which jobs to list; every field that is None lets all pass.
+
+    A job counts by its creation: at `since` or after it, and before `before`.
+    """
 
     status: JobStatus | None = None
     workflow_id: UUID | None = None
     source: str | None = None
+    since: datetime | None = None
+    before: datetime | None = None
 
 
 def page(
@@ -306,11 +313,13 @@ def page(
     """Return one page of jobs, newest first, and how many there are in all."""
     column = enrollment_jobs.c
     conditions = [
-        condition
-        for value, condition in (
-            (wanted.status, column.status == wanted.status),
-            (wanted.workflow_id, column.workflow_id == wanted.workflow_id),
-            (wanted.source, column.source == wanted.source),
+        compare(of, value)
+        for of, compare, value in (
+            (column.status, eq, wanted.status),
+            (column.workflow_id, eq, wanted.workflow_id),
+            (column.source, eq, wanted.source),
+            (column.created_at, ge, wanted.since),
+            (column.created_at, lt, wanted.before),
         )
         if value is not None
     ]

@@ -1,0 +1,42 @@
+"""`enrollment prune`: removing what an account no longer keeps of its closed jobs."""
+
+from typing import Annotated
+
+import typer
+
+from enrollment_pipeline.cli.output import facts
+from enrollment_pipeline.cli.session import session_of
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the top level."""
+    app.command("prune")(prune)
+
+
+def prune(
+    context: typer.Context,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell what would be removed, and remove nothing.")
+    ] = False,
+) -> None:
+    """Remove old details of closed jobs; their counts and the files of their reports stay."""
+    from datetime import UTC, datetime
+
+    from enrollment_pipeline.enrollment import retention
+
+    session = session_of(context)
+    now = datetime.now(UTC)
+    if dry_run:
+        found = retention.plan(session.database, session.account, now=now)
+    else:
+        found = retention.prune(
+            session.database, session.account, now=now, actor=session.requested_by
+        )
+    kept = session.account.settings
+    session.output.answer(
+        {"dry_run": dry_run, "jobs": found.jobs, "rows": found.rows},
+        facts({"jobs": f"{found.jobs:,}", **{name: f"{n:,}" for name, n in found.rows.items()}}),
+        f"Kept: {kept.history_days} days of details, and after {kept.failure_days} days the first "
+        f"{kept.max_failure_rows:,} failures of a job.",
+        *(["This was a dry run; nothing was changed."] if dry_run else []),
+    )

@@ -1,0 +1,92 @@
+"""The daily removal of what accounts no longer keep of their closed jobs."""
+
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+from uuid import UUID
+
+import dagster as dg
+
+from enrollment_pipeline.accounts import service as accounts
+from enrollment_pipeline.defs.enrollment.partitions import ENROLLMENT_JOBS
+from enrollment_pipeline.defs.product import Product, explained
+from enrollment_pipeline.enrollment import retention
+from enrollment_pipeline.enrollment.retention import Pruned
+
+ACTOR = "retention"
+
+
+@dg.op(
+    out=dg.Out(dg.Nothing),
+    description="Removes old details of closed jobs, account by account, and tells how many.",
+)
+def prune_accounts(context: dg.OpExecutionContext, product: dg.ResourceParam[Product]) -> None:
+    """Prune every account; a job of which only the counts are left loses its partition too.
+
+    The partitions are what the UI lists and draws. All are asked for, so that none stays that a
+    command has pruned, or a run that died.
+    """
+    now = datetime.now(UTC)
+    name = str(ENROLLMENT_JOBS.name)
+    partitions = _job_ids(context.instance.get_dynamic_partitions(name))
+    pruned: dict[str, Pruned] = {}
+    forgotten = 0
+    with explained(), product.database() as database:
+        for entry in accounts.list_accounts(database):
+            account = accounts.find(database, entry.name)
+            pruned[account.name] = retention.prune(database, account, now=now, actor=ACTOR)
+            for job_id in retention.past_history(database, account, partitions, now=now):
+                context.instance.delete_dynamic_partition(name, str(job_id))
+                forgotten += 1
+    context.add_output_metadata({**_metadata(pruned), "partitions": forgotten})
+
+
+@dg.job(
+    description="Removes details of closed jobs that are older than their account keeps them; the "
+    "counts and the files of the reports stay.",
+    executor_def=dg.in_process_executor,
+)
+def prune_history() -> None:
+    """One op: prune all accounts."""
+    prune_accounts()
+
+
+daily_retention = dg.ScheduleDefinition(
+    name="daily_retention",
+    job=prune_history,
+    cron_schedule="0 3 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Prunes the history of all accounts once a day.",
+)
+
+
+def _job_ids(keys: Iterable[str]) -> list[UUID]:
+    found = []
+    for key in keys:
+        # Anybody can add a partition in the UI; one that is no id is left alone.
+        with suppress(ValueError):
+            found.append(UUID(key))
+    return found
+
+
+def _metadata(pruned: dict[str, Pruned]) -> dict[str, dg.MetadataValue | int]:
+    rows: Counter[str] = Counter()
+    for one in pruned.values():
+        rows.update(one.rows)
+    records = [
+        dg.TableRecord({"account": name, "jobs": one.jobs, "rows": sum(one.rows.values())})
+        for name, one in pruned.items()
+        if one.jobs
+    ]
+    columns = [
+        dg.TableColumn("account", "string"),
+        dg.TableColumn("jobs", "int"),
+        dg.TableColumn("rows", "int"),
+    ]
+    return {
+        "jobs": sum(one.jobs for one in pruned.values()),
+        **dict(rows),
+        "accounts": dg.MetadataValue.table(records, schema=dg.TableSchema(columns)),
+    }

@@ -1,0 +1,312 @@
+"""Every operation on an account: the permission it needs, and the one row it leaves in the log.
+
+One line of `OPERATIONS` for each; what the account itself may do is in its own tests.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from enrollment_pipeline.accounts import members
+from enrollment_pipeline.accounts import service as accounts
+from enrollment_pipeline.accounts.audit import list_audit
+from enrollment_pipeline.bulk_operations.contact_import import import_contacts
+from enrollment_pipeline.enrollment import service
+from enrollment_pipeline.errors import ForbiddenError, RefusedError
+from enrollment_pipeline.records import Permission
+from enrollment_pipeline.workflows import service as workflows
+from enrollment_pipeline.workflows.request import workflow_request
+from enrollment_pipeline_tests.enrollment.conftest import EVERYBODY, Bulk
+
+ADMIN, HELPER, OUTSIDER = "ann", "bob", "somebody"
+
+
+@dataclass
+class Ground:
+    """An account with whatever an operation can be done to."""
+
+    bulk: Bulk
+    draft: UUID
+    active: UUID
+    archived: UUID
+    open_job: UUID
+    closed_job: UUID
+
+    @property
+    def where(self) -> tuple[Any, Any]:
+        """The arguments that every operation begins with."""
+        return self.bulk.database, self.bulk.account
+
+    def file(self, content: str) -> Path:
+        """A file to be imported."""
+        path = self.bulk.folder / "people.csv"
+        path.write_text(content)
+        return path
+
+    def log(self) -> list[tuple[str, ...]]:
+        """Who did what, with which result, to what; newest first."""
+        found = list_audit(*self.where, limit=1000)["entries"]
+        return [(one["actor"], one["action"], one["result"], one["subject"]) for one in found]
+
+
+@pytest.fixture
+def ground(bulk: Bulk, add_workflow: Callable[..., UUID]) -> Ground:
+    """The ground, in an account that has no members yet."""
+    active = add_workflow(bulk.account)
+    bulk.crowd(2)
+    closed = bulk.submit(EVERYBODY)
+    bulk.sql(
+        "update enrollment.enrollment_jobs set status = 'failed', completed_at = now() "
+        "where id = :job",
+        job=closed,
+    )
+    return Ground(
+        bulk,
+        draft=add_workflow(bulk.account, "Draft", "draft"),
+        active=active,
+        archived=add_workflow(bulk.account, "Archived", "archived"),
+        open_job=bulk.submit(EVERYBODY),
+        closed_job=closed,
+    )
+
+
+Do = Callable[[Ground, str], object]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What is done, and the same refused for another reason than the permission.
+
+    `do` returns what the log must name as the subject.
+    """
+
+    action: str
+    needs: Permission
+    do: Do
+    refused: Do
+    # A refused submission has no job that the log could name.
+    denied_subject: bool = True
+
+
+def submit(ground: Ground, actor: str, workflow: str = "Welcome") -> UUID:
+    return ground.bulk.submit(EVERYBODY, workflow, requested_by=actor)
+
+
+def cancel(ground: Ground, actor: str, job_id: UUID | None = None) -> UUID:
+    wanted = job_id or ground.open_job
+    service.cancel(
+        ground.bulk.database, ground.bulk.settings, ground.bulk.account, wanted, actor=actor
+    )
+    return wanted
+
+
+def resume(ground: Ground, actor: str, job_id: UUID | None = None) -> UUID:
+    wanted = job_id or ground.open_job
+    service.resume(*ground.where, wanted, actor=actor)
+    return wanted
+
+
+def create_workflow(ground: Ground, actor: str, name: str = "New") -> str:
+    request = workflow_request(
+        name=name, active=False, reenrollment="never_twice", required_fields=[]
+    )
+    workflows.create(*ground.where, request, actor=actor)
+    return name
+
+
+def activate(ground: Ground, actor: str, workflow: UUID | None = None) -> UUID:
+    return workflows.activate(*ground.where, str(workflow or ground.draft), actor=actor).id
+
+
+def pause(ground: Ground, actor: str, workflow: UUID | None = None) -> UUID:
+    return workflows.pause(*ground.where, str(workflow or ground.active), actor=actor).id
+
+
+def bring_in(ground: Ground, actor: str, content: str = "email\na@example.com\n") -> str:
+    path = ground.file(content)
+    import_contacts(*ground.where, path, reports=ground.bulk.folder, actor=actor)
+    return path.name
+
+
+def set_up(ground: Ground, actor: str, lanes: str = "3") -> str:
+    accounts.change_settings(*ground.where, {"max_lanes": lanes}, actor=actor)
+    return ground.bulk.account.name
+
+
+def add_member(ground: Ground, actor: str, name: str = "new") -> str:
+    # In an account without members, the first one must be an administrator.
+    granted = "workflow:edit" if name == ADMIN else "account:admin"
+    return members.add(*ground.where, name, [granted], actor=actor).name
+
+
+def remove_member(ground: Ground, actor: str, name: str = HELPER) -> str:
+    return members.remove(*ground.where, name, actor=actor).member.name
+
+
+OPERATIONS = [
+    Operation(
+        "job.submit",
+        Permission.WORKFLOW_MANAGE,
+        submit,
+        lambda ground, actor: submit(ground, actor, "Nothing"),
+        denied_subject=False,
+    ),
+    Operation(
+        "job.cancel",
+        Permission.WORKFLOW_MANAGE,
+        cancel,
+        lambda ground, actor: cancel(ground, actor, ground.closed_job),
+    ),
+    Operation(
+        "job.resume",
+        Permission.WORKFLOW_MANAGE,
+        resume,
+        lambda ground, actor: resume(ground, actor, ground.closed_job),
+    ),
+    Operation(
+        "workflow.create",
+        Permission.WORKFLOW_EDIT,
+        create_workflow,
+        lambda ground, actor: create_workflow(ground, actor, "Welcome"),
+    ),
+    Operation(
+        "workflow.activate",
+        Permission.WORKFLOW_EDIT,
+        activate,
+        lambda ground, actor: activate(ground, actor, ground.archived),
+    ),
+    Operation(
+        "workflow.pause",
+        Permission.WORKFLOW_EDIT,
+        pause,
+        lambda ground, actor: pause(ground, actor, ground.draft),
+    ),
+    Operation(
+        "contacts.import",
+        Permission.CONTACTS_MANAGE,
+        bring_in,
+        lambda ground, actor: bring_in(ground, actor, "name,town\nAnn,Rome\n"),
+    ),
+    Operation(
+        "account.settings",
+        Permission.ACCOUNT_ADMIN,
+        set_up,
+        lambda ground, actor: set_up(ground, actor, "9"),
+    ),
+    Operation(
+        "member.add",
+        Permission.ACCOUNT_ADMIN,
+        add_member,
+        lambda ground, actor: add_member(ground, actor, ADMIN),
+    ),
+    Operation(
+        "member.remove",
+        Permission.ACCOUNT_ADMIN,
+        remove_member,
+        lambda ground, actor: remove_member(ground, actor, "nobody"),
+    ),
+]
+
+every_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.action)
+
+
+def let_in(ground: Ground, permissions: list[Permission]) -> None:
+    """Give the account an administrator, and a helper who may do this."""
+    members.add(*ground.where, ADMIN, [Permission.ACCOUNT_ADMIN], actor=OUTSIDER)
+    members.add(*ground.where, HELPER, permissions, actor=ADMIN)
+
+
+@every_operation
+def test_whoever_holds_the_permission_may_and_the_log_says_so_once(
+    ground: Ground, operation: Operation
+) -> None:
+    let_in(ground, [operation.needs])
+    before = ground.log()
+
+    subject = operation.do(ground, HELPER)
+
+    added = (HELPER, operation.action, "done", str(subject))
+    assert ground.log() == [added, *before]
+
+
+@every_operation
+def test_an_administrator_may_do_everything(ground: Ground, operation: Operation) -> None:
+    let_in(ground, [Permission.WORKFLOW_EDIT])
+    before = ground.log()
+
+    subject = operation.do(ground, ADMIN.upper())
+
+    assert ground.log() == [(ADMIN.upper(), operation.action, "done", str(subject)), *before]
+
+
+@every_operation
+def test_whoever_lacks_the_permission_may_not_and_the_log_says_so_once(
+    ground: Ground, operation: Operation
+) -> None:
+    others = [one for one in Permission if one not in (operation.needs, Permission.ACCOUNT_ADMIN)]
+    let_in(ground, others)
+
+    for actor in (HELPER, OUTSIDER):
+        before = ground.log()
+        with pytest.raises(ForbiddenError, match=str(operation.needs)) as refusal:
+            operation.do(ground, actor)
+        assert refusal.value.details == {"permission": operation.needs}
+        added, *rest = ground.log()
+        assert added[:3] == (actor, operation.action, "denied")
+        assert (added[3] is not None) is operation.denied_subject
+        assert rest == before
+
+
+@every_operation
+def test_what_is_refused_for_another_reason_is_not_in_the_log(
+    ground: Ground, operation: Operation
+) -> None:
+    let_in(ground, [Permission.WORKFLOW_EDIT])
+    before = ground.log()
+
+    with pytest.raises(RefusedError) as refusal:
+        operation.refused(ground, ADMIN)
+
+    assert refusal.value.code != "FORBIDDEN"
+    assert ground.log() == before
+
+
+@every_operation
+def test_an_account_without_members_is_open_and_the_log_still_says_who(
+    ground: Ground, operation: Operation
+) -> None:
+    if operation.action == "member.remove":
+        members.add(*ground.where, OUTSIDER, [Permission.ACCOUNT_ADMIN], actor=OUTSIDER)
+        assert remove_member(ground, OUTSIDER, OUTSIDER) == OUTSIDER
+        expected = (OUTSIDER, operation.action, "done", OUTSIDER)
+    else:
+        subject = operation.do(ground, OUTSIDER)
+        expected = (OUTSIDER, operation.action, "done", str(subject))
+
+    assert ground.log()[0] == expected
+
+
+def test_a_preview_needs_the_permission_and_leaves_no_row(ground: Ground) -> None:
+    let_in(ground, [Permission.WORKFLOW_MANAGE])
+    before = ground.log()
+
+    assert ground.bulk.preview(EVERYBODY, requested_by=HELPER)["dry_run"]
+    with pytest.raises(ForbiddenError, match="workflow:manage"):
+        ground.bulk.preview(EVERYBODY, requested_by=OUTSIDER)
+
+    assert ground.log() == before
+
+
+def test_what_changes_nothing_leaves_no_row(ground: Ground) -> None:
+    request = ground.bulk.request(EVERYBODY, request_id="one")
+    service.submit(*ground.where, request, source="test")
+    before = ground.log()
+
+    service.submit(*ground.where, request, source="test")
+    activate(ground, ADMIN, ground.active)
+
+    assert ground.log() == before
