@@ -130,7 +130,10 @@ def retry(
         NothingToRetryError: there is no such contact.
         RefusedError: the new job cannot be accepted.
     """
-    with database.account(account.id) as connection:
+    with _operation(database, account, job_id, actor, "job.retry") as doing:
+        # The submission below writes it down.
+        doing.silent = True
+        connection = doing.connection
         job = jobs.load(connection, job_id)
         if not job.status.closed:
             raise InvalidStateError(f"The job is {job.status}; only a closed one can be retried.")

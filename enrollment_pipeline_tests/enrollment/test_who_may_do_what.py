@@ -5,6 +5,7 @@ One line of `OPERATIONS` for each; what the account itself may do is in its own 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -20,7 +21,7 @@ from enrollment_pipeline.errors import ForbiddenError, RefusedError
 from enrollment_pipeline.records import Permission
 from enrollment_pipeline.workflows import service as workflows
 from enrollment_pipeline.workflows.request import workflow_request
-from enrollment_pipeline_tests.enrollment.conftest import EVERYBODY, Bulk
+from enrollment_pipeline_tests.enrollment.conftest import EVERYBODY, Bulk, Trip, manual
 
 ADMIN, HELPER, OUTSIDER = "ann", "bob", "somebody"
 
@@ -35,6 +36,8 @@ class Ground:
     archived: UUID
     open_job: UUID
     closed_job: UUID
+    failed_job: UUID
+    scheduled_job: UUID
 
     @property
     def where(self) -> tuple[Any, Any]:
@@ -54,7 +57,7 @@ class Ground:
 
 
 @pytest.fixture
-def ground(bulk: Bulk, add_workflow: Callable[..., UUID]) -> Ground:
+def ground(bulk: Bulk, add_workflow: Callable[..., UUID], trip: Trip) -> Ground:
     """The ground, in an account that has no members yet."""
     active = add_workflow(bulk.account)
     bulk.crowd(2)
@@ -64,8 +67,14 @@ def ground(bulk: Bulk, add_workflow: Callable[..., UUID]) -> Ground:
         "where id = :job",
         job=closed,
     )
+    (person,) = bulk.crowd(1, prefix="failing")
+    trip([person], "raise exception 'poison';")
+    failed = UUID(bulk.enroll(manual([person]))["job_id"])
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
     return Ground(
         bulk,
+        failed_job=failed,
+        scheduled_job=bulk.submit(EVERYBODY, scheduled_at=tomorrow),
         draft=add_workflow(bulk.account, "Draft", "draft"),
         active=active,
         archived=add_workflow(bulk.account, "Archived", "archived"),
@@ -107,6 +116,26 @@ def cancel(ground: Ground, actor: str, job_id: UUID | None = None) -> UUID:
 def resume(ground: Ground, actor: str, job_id: UUID | None = None) -> UUID:
     wanted = job_id or ground.open_job
     service.resume(*ground.where, wanted, actor=actor)
+    return wanted
+
+
+def hold(ground: Ground, actor: str, job_id: UUID | None = None) -> UUID:
+    if job_id is None:
+        job_id = ground.open_job
+        ground.bulk.prepare(job_id)
+    service.pause(*ground.where, job_id, actor=actor)
+    return job_id
+
+
+def retry(ground: Ground, actor: str, job_id: UUID | None = None) -> UUID:
+    wanted = job_id or ground.failed_job
+    service.retry(*ground.where, wanted, everything=False, actor=actor)
+    return wanted
+
+
+def reschedule(ground: Ground, actor: str, job_id: UUID | None = None) -> UUID:
+    wanted = job_id or ground.scheduled_job
+    service.reschedule(*ground.where, wanted, at=None, timezone=None, actor=actor)
     return wanted
 
 
@@ -166,6 +195,24 @@ OPERATIONS = [
         Permission.WORKFLOW_MANAGE,
         resume,
         lambda ground, actor: resume(ground, actor, ground.closed_job),
+    ),
+    Operation(
+        "job.pause",
+        Permission.WORKFLOW_MANAGE,
+        hold,
+        lambda ground, actor: hold(ground, actor, ground.closed_job),
+    ),
+    Operation(
+        "job.retry",
+        Permission.WORKFLOW_MANAGE,
+        retry,
+        lambda ground, actor: retry(ground, actor, ground.closed_job),
+    ),
+    Operation(
+        "job.reschedule",
+        Permission.WORKFLOW_MANAGE,
+        reschedule,
+        lambda ground, actor: reschedule(ground, actor, ground.open_job),
     ),
     Operation(
         "workflow.create",
