@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from enrollment_pipeline.defs import notifications
 from enrollment_pipeline.defs.enrollment import assets, lanes, requests
 from enrollment_pipeline.defs.product import Product
 
@@ -17,8 +18,12 @@ def build_definitions() -> dg.Definitions:
             assets.enrollment_report,
         ],
         asset_checks=[lanes.enrollment_checks],
-        jobs=[requests.bulk_enrollment, requests.submit_enrollment],
-        sensors=[requests.enrollment_queue],
+        jobs=[
+            requests.bulk_enrollment,
+            requests.submit_enrollment,
+            notifications.deliver_notifications,
+        ],
+        sensors=[requests.enrollment_queue, notifications.notification_outbox],
         resources={"product": Product()},
     )
 

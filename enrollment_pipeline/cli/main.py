@@ -18,6 +18,7 @@ from enrollment_pipeline.cli import (
     database,
     demo,
     enroll,
+    notifications,
     trouble,
     ui,
     workflows,
@@ -43,6 +44,7 @@ def _app() -> typer.Typer:
     app.add_typer(accounts.app, name="accounts")
     app.add_typer(contacts.app, name="contacts")
     app.add_typer(workflows.app, name="workflows")
+    app.add_typer(notifications.app, name="notifications")
     app.add_typer(database.app, name="database")
     return app
 
