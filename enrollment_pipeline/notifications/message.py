@@ -120,7 +120,7 @@ def email_address(text: str) -> str:
     """
     try:
         found = validate_email(
-            text.strip(" "), check_deliverability=False, allow_smtputf8=False
+            text.strip(" "), check_deliverability=False, allow_smtputf8=False, strict=True
         ).ascii_email
     except EmailNotValidError as error:
         raise InvalidRequestError(
