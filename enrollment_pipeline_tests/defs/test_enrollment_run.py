@@ -40,8 +40,12 @@ def test_the_graph_holds_these_assets_checks_jobs_and_sensors():
         "__ASSET_JOB",
         "bulk_enrollment",
         "submit_enrollment",
+        "deliver_notifications",
     }
-    assert [sensor.name for sensor in repository.sensor_defs] == ["enrollment_queue"]
+    assert {sensor.name for sensor in repository.sensor_defs} == {
+        "enrollment_queue",
+        "notification_outbox",
+    }
 
 
 def test_the_selection_comes_before_the_lanes_and_the_report_last():

@@ -68,13 +68,12 @@ def test_what_is_no_plain_address_is_refused(given: str) -> None:
 def test_no_address_that_is_accepted_can_hold_a_header(text: str) -> None:
     try:
         kept = email_address(text)
-    except InvalidRequestError as refusal:
-        assert "\n" not in refusal.message
-    else:
-        assert kept.isascii()
-        assert kept.isprintable()
-        assert kept.count("@") == 1
-        assert not set(kept) & set(' ,;<>:\\"')
+    except InvalidRequestError:
+        return
+    assert kept.isascii()
+    assert kept.isprintable()
+    assert kept.count("@") == 1
+    assert not set(kept) & set(' ,;<>:\\"')
 
 
 @pytest.mark.parametrize(
