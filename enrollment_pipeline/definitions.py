@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from enrollment_pipeline.defs import notifications
 from enrollment_pipeline.defs.enrollment import (
     assets,
     ends,
@@ -29,9 +30,15 @@ def build_definitions() -> dg.Definitions:
             job.bulk_enrollment,
             requests.submit_enrollment,
             retention.prune_history,
+            notifications.deliver_notifications,
         ],
         schedules=[retention.daily_retention],
-        sensors=[queue.enrollment_queue, ends.enrollment_run_canceled],
+        sensors=[
+            queue.enrollment_queue,
+            ends.enrollment_run_canceled,
+            ends.enrollment_run_failed,
+            notifications.notification_outbox,
+        ],
         resources={"product": Product()},
     )
 

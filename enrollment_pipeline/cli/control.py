@@ -49,7 +49,9 @@ def pause(context: typer.Context, job: JobArgument) -> None:
 
     session = session_of(context)
     job_id = parse_job_id(job)
-    service.pause(session.database, session.account, job_id, actor=session.requested_by)
+    service.pause(
+        session.database, session.settings, session.account, job_id, actor=session.requested_by
+    )
     answer_job(session, job_id)
 
 

@@ -5,15 +5,21 @@ The only module of the command line, beside `ui`, that imports Dagster.
 
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from uuid import UUID
 
 from enrollment_pipeline.cli.session import Session
 from enrollment_pipeline.enrollment import service
 from enrollment_pipeline.errors import ProductError, RunFailedError
+from enrollment_pipeline.notifications import service as notifications
 
 _POLL_SECONDS = 0.25
+# Whoever waits for the answer does not wait longer for a mail server; the rest stays in the outbox.
+_SENDING_SECONDS = 20.0
+_MOST_MESSAGES = 100
 
 
 def run_here(session: Session, job_id: UUID) -> None:
@@ -56,12 +62,32 @@ def run_here(session: Session, job_id: UUID) -> None:
                 f"The run of job {job_id} broke off ({type(error).__name__}).",
                 remedy=f"Go on with it: enrollment resume {job_id}",
             ) from error
+    _tell(session, job_id)
     document = service.describe(session.database, session.settings, session.account, job_id)
     if document["completed_at"] is None and document["error"] is None:
         raise RunFailedError(
             f"The run of job {job_id} ended early; {document['progress']['processed']:,} of "
             f"{document['total_contacts']:,} contacts are done.",
             remedy=f"Go on with it: enrollment resume {job_id}",
+        )
+
+
+def _tell(session: Session, job_id: UUID) -> None:
+    """Send the messages about the job; without a daemon, nobody else would."""
+    end = time.monotonic() + _SENDING_SECONDS
+    counts = notifications.deliver_due(
+        session.database,
+        session.settings,
+        now=lambda: datetime.now(UTC),
+        most=_MOST_MESSAGES,
+        account_id=session.account.id,
+        subject_id=job_id,
+        go_on=lambda: time.monotonic() < end,
+    )
+    if counts.postponed or counts.failed:
+        session.output.note(
+            f"{counts.postponed + counts.failed} messages could not be sent; see: enrollment "
+            f"notifications log --job {job_id}"
         )
 
 

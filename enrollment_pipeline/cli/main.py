@@ -20,6 +20,7 @@ from enrollment_pipeline.cli import (
     demo,
     enroll,
     members,
+    notifications,
     requests,
     retention,
     trouble,
@@ -51,6 +52,7 @@ def _app() -> typer.Typer:
     app.add_typer(members.app, name="members")
     app.add_typer(contacts.app, name="contacts")
     app.add_typer(workflows.app, name="workflows")
+    app.add_typer(notifications.app, name="notifications")
     app.add_typer(database.app, name="database")
     return app
 

@@ -9,11 +9,13 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from enrollment_pipeline.enrollment import notices
 from enrollment_pipeline.enrollment.states import JobStatus, require_move
 from enrollment_pipeline.enrollment.store import batches, inputs, jobs
 from enrollment_pipeline.enrollment.store.jobs import Job
 from enrollment_pipeline.errors import InvalidStateError
 from enrollment_pipeline.records import Outcome
+from enrollment_pipeline.settings import Settings
 from enrollment_pipeline.storage.tenancy import Database
 
 # Nothing has begun in these; the others go over `cancelling`, which the lanes obey.
@@ -35,7 +37,7 @@ def ask_to_cancel(connection: Connection, job_id: UUID) -> None:
         jobs.change(connection, job_id, status=JobStatus.CANCELLING)
 
 
-def cancel_job(database: Database, account_id: UUID, job_id: UUID) -> None:
+def cancel_job(database: Database, settings: Settings, account_id: UUID, job_id: UUID) -> None:
     """Cancel an open job.
 
     Raises:
@@ -51,6 +53,7 @@ def cancel_job(database: Database, account_id: UUID, job_id: UUID) -> None:
         job = jobs.load(connection, job_id, lock=True)
         if not job.status.closed:
             _close(connection, job, rest)
+            notices.tell(connection, settings, job_id)
 
 
 def _close(connection: Connection, job: Job, rest: int) -> None:

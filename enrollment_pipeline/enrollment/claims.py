@@ -18,6 +18,7 @@ from enrollment_pipeline.enrollment.store import batches, jobs
 from enrollment_pipeline.errors import Reason
 from enrollment_pipeline.limits.budget import Budget
 from enrollment_pipeline.records import Outcome
+from enrollment_pipeline.settings import Settings
 from enrollment_pipeline.storage.failures import first_line, is_bad_data, transient_reason
 from enrollment_pipeline.targets.base import EnrollmentOrder, EnrollmentResult, Target
 
@@ -41,6 +42,7 @@ class LaneWork:
     budget: Budget
     max_lanes: int
     max_failure_share: float
+    settings: Settings
 
 
 @dataclass(frozen=True, slots=True)

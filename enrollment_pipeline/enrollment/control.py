@@ -32,7 +32,9 @@ from enrollment_pipeline.storage.tenancy import Database
 RETRYABLE = tuple(reason for reason in Reason if reason.retryable)
 
 
-def pause(database: Database, account: Account, job_id: UUID, *, actor: str) -> None:
+def pause(
+    database: Database, settings: Settings, account: Account, job_id: UUID, *, actor: str
+) -> None:
     """Let the lanes of a job end after the transactions in progress, until it is resumed.
 
     Raises:
@@ -46,7 +48,8 @@ def pause(database: Database, account: Account, job_id: UUID, *, actor: str) -> 
             raise InvalidStateError(
                 f"The job is {job.status}; only one that is queued or processing can be paused."
             )
-        pause_job(doing.connection, job_id, JobPausedError(f"The job was paused by {actor}."))
+        why = JobPausedError(f"The job was paused by {actor}.")
+        pause_job(doing.connection, settings, job_id, why)
 
 
 def resume(
@@ -173,7 +176,7 @@ def cancel(
     """
     with _operation(database, account, job_id, actor, "job.cancel") as doing:
         ask_to_cancel(doing.connection, job_id)
-    cancel_job(database, account.id, job_id)
+    cancel_job(database, settings, account.id, job_id)
     Phases(database, settings, job_id).report()
 
 

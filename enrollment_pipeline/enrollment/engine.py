@@ -216,7 +216,7 @@ class Lane:
             remedy=f"Mend it, then go on with: enrollment resume {self._work.job_id}",
         )
         with self._database.account(self._work.account_id) as connection:
-            pause_job(connection, self._work.job_id, why)
+            pause_job(connection, self._work.settings, self._work.job_id, why)
         return LaneEnd.PAUSED
 
     def _outage(self, error: DBAPIError) -> _Idle:
@@ -266,7 +266,7 @@ def _halted(connection: Connection, work: LaneWork) -> LaneEnd | None:
     why = _reason_to_pause(state, work.max_failure_share)
     if why is None or not batches.open_batches(connection, work.job_id).batches:
         return None
-    pause_job(connection, work.job_id, why)
+    pause_job(connection, work.settings, work.job_id, why)
     return LaneEnd.PAUSED
 
 

@@ -10,7 +10,6 @@ from enrollment_pipeline.enrollment.phases import Phases
 from enrollment_pipeline.enrollment.states import JobStatus
 from enrollment_pipeline.enrollment.store import batches, jobs
 from enrollment_pipeline.enrollment.store.jobs import JobFilter
-from enrollment_pipeline.enrollment.transitions import report_folder
 from enrollment_pipeline.enrollment.view import describe_job
 from enrollment_pipeline.errors import DetailsPrunedError, InvalidRequestError, InvalidStateError
 from enrollment_pipeline.records import Account
@@ -30,7 +29,7 @@ def describe(
     with database.account(account.id) as connection:
         job = jobs.load(connection, job_id)
         document = describe_job(connection, job, now=datetime.now(UTC))
-    files = report.files_in(report_folder(settings, account, job_id))
+    files = report.files_in(report.report_folder(settings, account.id, job_id))
     return {**document, "files": {name: str(path) for name, path in files.items()}}
 
 
@@ -132,7 +131,7 @@ def write_report(database: Database, settings: Settings, account: Account, job_i
             f"The job is {job.status}; its report is written when it is closed.",
             remedy=f"Look at it with: enrollment status {job_id}",
         )
-    if report.is_whole(report_folder(settings, account, job_id)):
+    if report.is_whole(report.report_folder(settings, account.id, job_id)):
         return
     if job.pruned_at is not None:
         raise DetailsPrunedError(

@@ -16,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from enrollment_pipeline.accounts.operations import operation
-from enrollment_pipeline.enrollment import report
+from enrollment_pipeline.enrollment import notices, report
 from enrollment_pipeline.enrollment.batching import lane_count
 from enrollment_pipeline.enrollment.cancelling import ask_to_cancel, cancel_job
 from enrollment_pipeline.enrollment.engine import Lane, Stop
@@ -35,7 +35,6 @@ from enrollment_pipeline.enrollment.transitions import (
     lane_work,
     move,
     partition_contacts,
-    report_folder,
     require_done,
     require_finished,
     select_contacts,
@@ -80,7 +79,7 @@ class Phases:
     @property
     def folder(self) -> Path:
         """Where the files of this job's report are."""
-        return report_folder(self._settings, self.account, self._job_id)
+        return report.report_folder(self._settings, self.account.id, self._job_id)
 
     def job(self) -> Job:
         """Return the job as it is now."""
@@ -174,7 +173,7 @@ class Phases:
         ):
             ask_to_cancel(doing.connection, self._job_id)
         with suppress(InvalidStateError):
-            cancel_job(self._database, self.account.id, self._job_id)
+            cancel_job(self._database, self._settings, self.account.id, self._job_id)
         self.report()
 
     def close_lanes(self) -> Job:
@@ -230,7 +229,7 @@ class Phases:
             counts = outcomes.collect(connection, job.id)
             if not job.status.closed:
                 require_finished(connection, job)
-                close_job(connection, job, counts, now)
+                close_job(connection, self._settings, job, counts, now)
                 job = jobs.load(connection, job.id)
             try:
                 files = report.write_files(connection, job, counts, self.folder, now=now)
@@ -249,12 +248,21 @@ class Phases:
                 return
             move(connection, job, JobStatus.FAILED, error=error, completed_at=datetime.now(UTC))
             inputs.drop_input(connection, job.id)
+            notices.tell(connection, self._settings, job.id)
+
+    def tell_of_failed_run(self, run_id: str, reason: str) -> None:
+        """Tell that a run has failed, where neither the queue nor a person has the job in hand."""
+        with self._locked() as (connection, job):
+            in_hand = job.runner == "queue" and job.error is None
+            if job.status.closed or job.status is JobStatus.PAUSED or in_hand:
+                return
+            notices.tell_of_failed_run(connection, self._settings, job, run_id, reason)
 
     def give_up(self, why: ProductError) -> None:
         """Pause an open job where it can go on from, otherwise close it as failed."""
         with self._locked() as (connection, job):
             if JobStatus.PAUSED in JOB_MOVES[job.status]:
-                pause_job(connection, job.id, why)
+                pause_job(connection, self._settings, job.id, why)
                 return
         self.fail(why.as_dict())
 

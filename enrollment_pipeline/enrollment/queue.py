@@ -39,5 +39,5 @@ def finish_cancelling(database: Database, settings: Settings, job: QueuedJob) ->
     """End a job whose cancellation was begun by somebody who has gone."""
     phases = Phases(database, settings, job.job_id)
     if not phases.job().status.closed:
-        cancel_job(database, job.account_id, job.job_id)
+        cancel_job(database, settings, job.account_id, job.job_id)
     phases.report()

@@ -55,7 +55,7 @@ def preview(
         seconds = time.monotonic() - begun
         counts = outcomes.collect(connection, job_id)
         checks = check_outcomes(connection, job(), counts)
-        close_job(connection, job(), counts, datetime.now(UTC))
+        close_job(connection, settings, job(), counts, datetime.now(UTC))
         document = describe_job(connection, job(), now=datetime.now(UTC))
         del document["job_id"], document["progress"]["job_id"]
         return {

@@ -8,6 +8,7 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy import Connection
@@ -17,6 +18,7 @@ from enrollment_pipeline.enrollment.store.jobs import Job
 from enrollment_pipeline.enrollment.store.outcomes import OutcomeCounts
 from enrollment_pipeline.errors import Reason
 from enrollment_pipeline.records import Outcome
+from enrollment_pipeline.settings import Settings
 
 FILES: dict[str, tuple[Outcome, ...]] = {
     "enrolled": (Outcome.ENROLLED,),
@@ -26,6 +28,11 @@ FILES: dict[str, tuple[Outcome, ...]] = {
     "rejected": (Outcome.REJECTED,),
     "unprocessed": (Outcome.UNPROCESSED, Outcome.CANCELLED),
 }
+
+
+def report_folder(settings: Settings, account_id: UUID, job_id: UUID) -> Path:
+    """Return the folder of a job's result files; named by ids, never by time."""
+    return settings.reports / str(account_id) / str(job_id)
 
 
 def write_files(

@@ -5,6 +5,7 @@ account may do it now, which `service` decides.
 """
 
 import re
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,6 +21,7 @@ from pydantic import (
 )
 
 from enrollment_pipeline.errors import InvalidRequestError
+from enrollment_pipeline.notifications.message import email_address, webhook_url
 from enrollment_pipeline.records import TimeZoneName
 
 _SHOWN_ERRORS = 10
@@ -39,6 +41,22 @@ def _different(tags: tuple[str, ...]) -> tuple[str, ...]:
 IdentifierColumn = Literal["auto", "email", "contact_id"]
 Line = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_one_line)]
 Tag = Annotated[Line, StringConstraints(min_length=1, max_length=100)]
+
+
+def _usable(read: Callable[[str], str]) -> AfterValidator:
+    """Return the validator that keeps what `read` makes of a text, or says why it cannot."""
+
+    def validate(text: str) -> str:
+        try:
+            return read(text)
+        except InvalidRequestError as error:
+            raise ValueError(error.message) from None
+
+    return AfterValidator(validate)
+
+
+Email = Annotated[Line, _usable(email_address)]
+Webhook = Annotated[Line, _usable(webhook_url)]
 
 
 class _Part(BaseModel):
@@ -73,8 +91,8 @@ Selection = Annotated[ManualSelection | FilterSelection | CsvSelection, Field(di
 class Notify(_Part):
     """Who is told when the job is closed or paused, besides the channels of the account."""
 
-    emails: Annotated[tuple[Line, ...], AfterValidator(_different)] = Field((), max_length=20)
-    webhooks: Annotated[tuple[Line, ...], AfterValidator(_different)] = Field((), max_length=20)
+    emails: Annotated[tuple[Email, ...], AfterValidator(_different)] = Field((), max_length=20)
+    webhooks: Annotated[tuple[Webhook, ...], AfterValidator(_different)] = Field((), max_length=20)
 
 
 class Options(_Part):

@@ -1,8 +1,8 @@
 """What is kept of a closed job, and for how long: the settings of its account say it.
 
 After `failure_days`, the first `max_failure_rows` failures; after `history_days`, the job's row
-alone, with its counts. Its enrollments and the files of its report are not touched. Does not belong
-here: when it is done, and messages, which have a retention of their own.
+alone, with its counts, and no message about it. Its enrollments and the files of its report are not
+touched. Does not belong here: when it is done.
 """
 
 from collections import Counter
@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from enrollment_pipeline.accounts.operations import operation
 from enrollment_pipeline.enrollment.store import jobs, outcomes, retention
 from enrollment_pipeline.enrollment.transitions import summary_of
+from enrollment_pipeline.notifications import service as notifications
 from enrollment_pipeline.records import Account
 from enrollment_pipeline.storage.tenancy import Database
 
@@ -29,7 +30,10 @@ class Pruned:
 
 
 def prune(database: Database, account: Account, *, now: datetime, actor: str) -> Pruned:
-    """Remove what is older than the account keeps it, each job in a transaction of its own."""
+    """Remove what is older than the account keeps it, each job in a transaction of its own.
+
+    Messages that are still to be sent stay, however old.
+    """
 
     def of_job(job_id: UUID) -> dict[str, int]:
         with operation(
@@ -45,7 +49,9 @@ def prune(database: Database, account: Account, *, now: datetime, actor: str) ->
             doing.silent = not removed
         return removed
 
-    return _sum(of_job(job_id) for job_id in _due(database, account, now))
+    pruned = [of_job(job_id) for job_id in _due(database, account, now)]
+    with database.account(account.id) as connection:
+        return _sum(pruned, _prune_messages(connection, account, now))
 
 
 def plan(database: Database, account: Account, *, now: datetime) -> Pruned:
@@ -55,7 +61,9 @@ def plan(database: Database, account: Account, *, now: datetime) -> Pruned:
         with database.rehearsal(account.id) as connection:
             return _prune_job(connection, account, job_id, now)
 
-    return _sum(of_job(job_id) for job_id in _due(database, account, now))
+    pruned = [of_job(job_id) for job_id in _due(database, account, now)]
+    with database.rehearsal(account.id) as connection:
+        return _sum(pruned, _prune_messages(connection, account, now))
 
 
 def past_history(
@@ -114,10 +122,15 @@ def _prune_job(
     return removed
 
 
-def _sum(removed: Iterable[dict[str, int]]) -> Pruned:
+def _prune_messages(connection: Connection, account: Account, now: datetime) -> int:
+    return notifications.prune(connection, before=_Limits.of(account, now).history)
+
+
+def _sum(removed: Iterable[dict[str, int]], messages: int) -> Pruned:
     jobs_pruned = 0
     rows: Counter[str] = Counter()
     for one in removed:
         jobs_pruned += bool(one)
         rows.update(one)
-    return Pruned(jobs_pruned, {table: rows[table] for table in retention.TABLES})
+    by_table = {table: rows[table] for table in retention.TABLES}
+    return Pruned(jobs_pruned, {**by_table, "notifications": messages})

@@ -6,13 +6,11 @@ When a phase may be done, and once only, is in `phases`.
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Connection
 
-from enrollment_pipeline.enrollment import report
+from enrollment_pipeline.enrollment import notices, report
 from enrollment_pipeline.enrollment.claims import LaneWork
 from enrollment_pipeline.enrollment.eligibility import count_by_outcome, rules_for
 from enrollment_pipeline.enrollment.request import Options
@@ -119,6 +117,7 @@ def lane_work(job: Job, account: Account, settings: Settings) -> LaneWork:
         budget=budget_of(account.settings, settings),
         max_lanes=account.settings.max_lanes,
         max_failure_share=options.max_failure_share,
+        settings=settings,
     )
 
 
@@ -139,7 +138,9 @@ def check_outcomes(connection: Connection, job: Job, counts: OutcomeCounts) -> l
     ]
 
 
-def close_job(connection: Connection, job: Job, counts: OutcomeCounts, now: datetime) -> None:
+def close_job(
+    connection: Connection, settings: Settings, job: Job, counts: OutcomeCounts, now: datetime
+) -> None:
     """End a job that has nothing left to do, as its counts say, and keep them as its report."""
     status = closing_status(
         enrolled=counts.outcomes[Outcome.ENROLLED],
@@ -147,6 +148,7 @@ def close_job(connection: Connection, job: Job, counts: OutcomeCounts, now: date
         unprocessed=counts.outcomes[Outcome.UNPROCESSED],
     )
     move(connection, job, status, completed_at=now, report=summary_of(job, counts, now))
+    notices.tell(connection, settings, job.id)
 
 
 def summary_of(job: Job, counts: OutcomeCounts, now: datetime) -> dict[str, Any]:
@@ -178,11 +180,6 @@ def require_active(name: str, status: WorkflowStatus) -> None:
             f"The workflow {name!r} is {status}; only an active one takes enrollments.",
             remedy=f"Activate it with: enrollment workflows activate {name!r}",
         )
-
-
-def report_folder(settings: Settings, account: Account, job_id: UUID) -> Path:
-    """Return the folder of a job's result files; named by ids, never by time."""
-    return settings.reports / str(account.id) / str(job_id)
 
 
 def move(connection: Connection, job: Job, status: JobStatus, **values: Any) -> None:

@@ -189,6 +189,7 @@ def test_prune_tells_what_it_removes_first_without_doing_it(
         "enrollment_batches": 1,
         "enrollment_failures": 0,
         "job_inputs": 0,
+        "notifications": 0,
     }
 
     foreseen = call("prune", "--dry-run", "--json").json

@@ -41,11 +41,14 @@ def test_the_graph_holds_these_assets_checks_jobs_schedules_and_sensors():
         "bulk_enrollment",
         "submit_enrollment",
         "prune_history",
+        "deliver_notifications",
     }
     assert [schedule.name for schedule in repository.schedule_defs] == ["daily_retention"]
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "enrollment_queue",
         "enrollment_run_canceled",
+        "enrollment_run_failed",
+        "notification_outbox",
     }
 
 

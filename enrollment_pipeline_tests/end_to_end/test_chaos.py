@@ -205,7 +205,9 @@ def cut(owner: Engine, dice: random.Random) -> None:
 def pause_and_resume(bulk: Bulk, job_id: UUID) -> int:
     """Pause a job that is at work, and leave it to the queue again; return 1 when that was done."""
     try:
-        patiently(lambda: service.pause(bulk.database, bulk.account, job_id, actor="test"))
+        patiently(
+            lambda: service.pause(bulk.database, bulk.settings, bulk.account, job_id, actor="test")
+        )
     except InvalidStateError:
         return 0
     patiently(

@@ -110,7 +110,7 @@ def test_contacts_of_batches_that_were_given_up_count_as_failed(
     assert end is LaneEnd.PAUSED
     assert "200 of 200 contacts failed" in bulk.describe(job_id)["error"]["message"]
     with pytest.raises(InvalidStateError):
-        service.pause(bulk.database, bulk.account, job_id, actor="test")
+        service.pause(bulk.database, bulk.settings, bulk.account, job_id, actor="test")
 
 
 class Patient(Impatient):

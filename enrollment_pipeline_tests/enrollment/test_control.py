@@ -72,7 +72,7 @@ def test_a_paused_job_keeps_what_is_done_and_goes_on_with_the_rest(bulk: Bulk) -
         bulk,
         job_id,
         400,
-        lambda: service.pause(bulk.database, bulk.account, job_id, actor="ann"),
+        lambda: service.pause(bulk.database, bulk.settings, bulk.account, job_id, actor="ann"),
     )
 
     assert bulk.phases(job_id).lane(stop).drain() is LaneEnd.PAUSED
@@ -96,12 +96,12 @@ def test_only_a_job_at_work_can_be_paused(bulk: Bulk) -> None:
     bulk.crowd(3)
     job_id = bulk.submit(EVERYBODY)
     with pytest.raises(InvalidStateError, match="pending"):
-        service.pause(bulk.database, bulk.account, job_id, actor="ann")
+        service.pause(bulk.database, bulk.settings, bulk.account, job_id, actor="ann")
     bulk.finish(job_id)
     with pytest.raises(InvalidStateError, match="completed"):
-        service.pause(bulk.database, bulk.account, job_id, actor="ann")
+        service.pause(bulk.database, bulk.settings, bulk.account, job_id, actor="ann")
     with pytest.raises(JobNotFoundError):
-        service.pause(bulk.database, bulk.account, uuid4(), actor="ann")
+        service.pause(bulk.database, bulk.settings, bulk.account, uuid4(), actor="ann")
 
 
 def in_queue(bulk: Bulk, job_id: UUID) -> list[tuple[int, str]]:
@@ -116,7 +116,7 @@ def test_a_job_can_be_resumed_by_the_queue(bulk: Bulk) -> None:
     bulk.crowd(3)
     job_id = bulk.submit(EVERYBODY)
     bulk.prepare(job_id)
-    service.pause(bulk.database, bulk.account, job_id, actor="ann")
+    service.pause(bulk.database, bulk.settings, bulk.account, job_id, actor="ann")
     assert in_queue(bulk, job_id) == []
 
     service.resume(bulk.database, bulk.account, job_id, actor="ann", runner="queue")

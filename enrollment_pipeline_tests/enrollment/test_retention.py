@@ -26,7 +26,7 @@ from enrollment_pipeline_tests.enrollment.conftest import (
 
 NOW = datetime.now(UTC)
 TABLES = ("selected_contacts", "enrollment_batches", "enrollment_failures", "job_inputs")
-NOTHING = Pruned(0, dict.fromkeys(TABLES, 0))
+NOTHING = Pruned(0, dict.fromkeys((*TABLES, "notifications"), 0))
 AddWorkflow = Callable[..., UUID]
 
 
@@ -109,7 +109,7 @@ def test_of_an_old_job_only_its_counts_are_kept_and_they_are_the_same(
         "job_inputs": 0,
     }
 
-    assert prune(bulk) == Pruned(1, held)
+    assert prune(bulk) == Pruned(1, {**held, "notifications": 0})
 
     assert rows_of(bulk, varied) == dict.fromkeys(TABLES, 0)
     after = bulk.describe(varied)
@@ -138,6 +138,34 @@ def test_a_file_that_was_never_read_goes_too(bulk: Bulk, varied: UUID) -> None:
 
     assert prune(bulk).rows["job_inputs"] == 1
     assert rows_of(bulk, varied)["job_inputs"] == 0
+
+
+def test_old_messages_go_and_those_still_to_be_sent_stay(bulk: Bulk, varied: UUID) -> None:
+    insert = (
+        "insert into enrollment.notifications (account_id, event, subject_id, channel, recipient, "
+        "payload, status, created_at, closed_at) values (:account, 'job_completed', :job, 'email', "
+        ":recipient, '{}', :status, :at, :closed)"
+    )
+    old, young = NOW - timedelta(days=91), NOW - timedelta(days=89)
+    for status, at, closed in (
+        ("delivered", old, old),
+        ("failed", old, old),
+        ("delivered", old, young),
+        ("queued", old, None),
+    ):
+        bulk.sql(
+            insert,
+            account=bulk.account.id,
+            job=varied,
+            recipient=f"{status}-{closed}",
+            status=status,
+            at=at,
+            closed=closed,
+        )
+
+    assert plan(bulk.database, bulk.account, now=NOW).rows["notifications"] == 2
+    assert prune(bulk).rows["notifications"] == 2
+    assert prune(bulk).rows["notifications"] == 0
 
 
 def test_what_is_no_older_than_the_account_keeps_it_stays(bulk: Bulk, varied: UUID) -> None:

@@ -123,7 +123,9 @@ def hold(ground: Ground, actor: str, job_id: UUID | None = None) -> UUID:
     if job_id is None:
         job_id = ground.open_job
         ground.bulk.prepare(job_id)
-    service.pause(*ground.where, job_id, actor=actor)
+    service.pause(
+        ground.bulk.database, ground.bulk.settings, ground.bulk.account, job_id, actor=actor
+    )
     return job_id
 
 

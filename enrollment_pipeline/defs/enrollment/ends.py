@@ -26,3 +26,19 @@ def enrollment_run_canceled(
         phases = Phases(database, product.settings(), UUID(context.partition_key))
         if not phases.job().status.closed:
             phases.cancel(actor=TERMINATED_BY)
+
+
+@dg.run_failure_sensor(
+    monitored_jobs=[bulk_enrollment],
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Tells that a run has failed and nobody goes on with its job.",
+)
+def enrollment_run_failed(
+    context: dg.RunFailureSensorContext, product: dg.ResourceParam[Product]
+) -> None:
+    """Leave a message, unless Dagster or the queue starts another run by itself."""
+    if context.dagster_run.tags.get("dagster/will_retry") == "true":
+        return
+    with explained(), product.database() as database:
+        phases = Phases(database, product.settings(), UUID(context.partition_key))
+        phases.tell_of_failed_run(context.dagster_run.run_id, context.failure_event.message or "")
