@@ -143,16 +143,21 @@ def test_an_answer_whose_body_does_not_end_is_one_all_the_same(receiver: Receive
     assert attempt == Attempt(delivered=True, answer_code=200)
 
 
-def test_a_receiver_that_does_not_answer_is_left_after_a_while(receiver: Receiver) -> None:
+@pytest.mark.parametrize("patience", [Patience(read=0.2), Patience(overall=0.2)])
+def test_a_receiver_that_does_not_answer_is_left_after_a_while(
+    receiver: Receiver, patience: Patience
+) -> None:
     ended = threading.Event()
     receiver.on_request = lambda handler: ended.wait(5)
+    begun = time.monotonic()
     try:
-        attempt = send(receiver.url, patience=Patience(read=0.2))
+        attempt = send(receiver.url, patience=patience)
     finally:
         ended.set()
 
     assert attempt.unreachable
     assert "did not answer in time" in str(attempt.error)
+    assert time.monotonic() - begun < 2
 
 
 def test_a_receiver_that_sends_a_byte_now_and_then_is_left_too(receiver: Receiver) -> None:
