@@ -264,6 +264,16 @@ def test_the_address_that_was_checked_is_the_one_that_is_reached(receiver: Recei
     assert elsewhere.received == []
 
 
+def test_a_host_may_be_an_ipv6_address(receiver: Receiver) -> None:
+    attempt = send(
+        f"http://[2606:4700::1111]:{receiver.port}/",
+        resolve=lambda host, port: [{"2606:4700::1111": "127.0.0.1"}[host]],
+    )
+
+    assert attempt.delivered
+    assert receiver.received[0].headers["host"] == f"[2606:4700::1111]:{receiver.port}"
+
+
 def test_where_one_address_does_not_answer_the_next_is_tried(receiver: Receiver) -> None:
     attempt = send(
         f"http://receiver.example:{receiver.port}/",
