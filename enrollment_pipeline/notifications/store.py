@@ -35,8 +35,8 @@ from enrollment_pipeline.storage.schema import (
     webhook_secrets,
 )
 
-# UNION, and not UNION ALL, makes one message of a recipient that is named twice. In one order, so
-# that two transactions that tell the same cannot wait for each other in a circle.
+# The constraint also makes one message of a recipient that is named twice. In one order, so that
+# two transactions that tell the same cannot wait for each other in a circle.
 _ENQUEUE = text(
     """
     insert into enrollment.notifications
@@ -44,9 +44,9 @@ _ENQUEUE = text(
     select :account_id, :event, :subject_id, :occasion, told.channel, told.recipient, :payload
     from (
       select 'email' as channel, unnest(:emails) as recipient
-      union
+      union all
       select 'webhook', unnest(:webhooks)
-      union
+      union all
       select channel, recipient from enrollment.notification_channels where :event = any(events)
     ) as told
     order by told.channel, told.recipient

@@ -79,7 +79,9 @@ def post(
     except httpcore.TimeoutException as error:
         return no_answer(f"The receiver did not answer in time ({type(error).__name__}).")
     except (httpcore.NetworkError, httpcore.ProtocolError) as error:
-        return no_answer(f"The receiver could not be reached: {_told(str(error)) or type(error)}")
+        return no_answer(
+            f"The receiver could not be reached: {_told(str(error)) or type(error).__name__}"
+        )
     return _meaning(answer, now)
 
 

@@ -28,6 +28,7 @@ from enrollment_pipeline_tests.notifications.conftest import (
 
 ANN, BOB = "ann@example.com", "bob@example.com"
 SECOND = timedelta(seconds=1)
+Reply = tuple[int, dict[str, str], bytes]
 
 
 def change(outbox: Outbox, values: str) -> None:
@@ -179,22 +180,48 @@ def test_a_message_whose_every_sender_dies_is_given_up(outbox: Outbox, receiver:
     assert message["deliveries"][0]["error"] == "The last attempt ended without a result."
 
 
+@pytest.mark.parametrize(
+    ("late", "later", "status"),
+    [
+        ((500, {}, b""), (200, {}, b""), "delivered"),
+        ((404, {}, b""), (200, {}, b""), "delivered"),
+        ((404, {}, b""), (500, {}, b""), "queued"),
+        ((429, {"retry-after": "9999"}, b""), (500, {}, b""), "queued"),
+    ],
+)
 def test_a_slow_sender_does_not_undo_what_a_later_one_has_done(
-    outbox: Outbox, receiver: Receiver
+    outbox: Outbox, receiver: Receiver, late: Reply, later: Reply, status: str
 ) -> None:
     def overtake(_: object) -> None:
         receiver.on_request = lambda handler: None
         outbox.clock.move(WAITS[0])
-        assert outbox.deliver() == DeliveryCounts(delivered=1)
+        outbox.deliver()
 
-    receiver.answers = [(200, {}, b""), (500, {}, b"")]
+    # The later sender is answered first.
+    receiver.answers = [later, late]
     receiver.on_request = overtake
     outbox.tell(webhooks=(receiver.url,))
 
-    assert outbox.deliver() == DeliveryCounts(postponed=1)
+    outbox.deliver()
 
     message = outbox.only()
-    assert (message["status"], message["attempts"]) == ("delivered", 2)
+    assert (message["status"], message["attempts"]) == (status, 2)
+    assert [one["answer_code"] for one in message["deliveries"]] == [later[0], late[0]]
+    if status == "queued":
+        due_at = datetime.fromisoformat(message["next_attempt_at"])
+        assert due_at == outbox.clock.time + WAITS[1]
+
+
+def test_what_an_earlier_sender_delivered_meanwhile_stays_so(
+    outbox: Outbox, receiver: Receiver
+) -> None:
+    receiver.answer(404)
+    receiver.on_request = lambda handler: change(outbox, "status = 'delivered', closed_at = now()")
+    outbox.tell(webhooks=(receiver.url,))
+
+    outbox.deliver()
+
+    assert outbox.only()["status"] == "delivered"
 
 
 def test_what_arrived_is_delivered_whatever_a_later_sender_thought(

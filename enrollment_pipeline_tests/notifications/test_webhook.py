@@ -143,16 +143,21 @@ def test_an_answer_whose_body_does_not_end_is_one_all_the_same(receiver: Receive
     assert attempt == Attempt(delivered=True, answer_code=200)
 
 
-def test_a_receiver_that_does_not_answer_is_left_after_a_while(receiver: Receiver) -> None:
+@pytest.mark.parametrize("patience", [Patience(read=0.2), Patience(overall=0.2)])
+def test_a_receiver_that_does_not_answer_is_left_after_a_while(
+    receiver: Receiver, patience: Patience
+) -> None:
     ended = threading.Event()
     receiver.on_request = lambda handler: ended.wait(5)
+    begun = time.monotonic()
     try:
-        attempt = send(receiver.url, patience=Patience(read=0.2))
+        attempt = send(receiver.url, patience=patience)
     finally:
         ended.set()
 
     assert attempt.unreachable
     assert "did not answer in time" in str(attempt.error)
+    assert time.monotonic() - begun < 2
 
 
 def test_a_receiver_that_sends_a_byte_now_and_then_is_left_too(receiver: Receiver) -> None:
@@ -257,6 +262,16 @@ def test_the_address_that_was_checked_is_the_one_that_is_reached(receiver: Recei
         f"receiver.example:{receiver.port}"
     ]
     assert elsewhere.received == []
+
+
+def test_a_host_may_be_an_ipv6_address(receiver: Receiver) -> None:
+    attempt = send(
+        f"http://[2606:4700::1111]:{receiver.port}/",
+        resolve=lambda host, port: [{"2606:4700::1111": "127.0.0.1"}[host]],
+    )
+
+    assert attempt.delivered
+    assert receiver.received[0].headers["host"] == f"[2606:4700::1111]:{receiver.port}"
 
 
 def test_where_one_address_does_not_answer_the_next_is_tried(receiver: Receiver) -> None:
