@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from enrollment_pipeline.defs.enrollment import assets, lanes, requests
+from enrollment_pipeline.defs.enrollment import assets, inbox, lanes, requests
 from enrollment_pipeline.defs.product import Product
 
 
@@ -18,7 +18,7 @@ def build_definitions() -> dg.Definitions:
         ],
         asset_checks=[lanes.enrollment_checks],
         jobs=[requests.bulk_enrollment, requests.submit_enrollment],
-        sensors=[requests.enrollment_queue],
+        sensors=[requests.enrollment_queue, inbox.csv_inbox],
         resources={"product": Product()},
     )
 

@@ -41,10 +41,12 @@ def submit(
     *,
     source: str,
     runner: str = "queue",
+    origin: dict[str, Any] | None = None,
 ) -> tuple[UUID, bool]:
     """Create the job; return its id, and False where the request id named a job already.
 
     `runner` is "queue" when the queue sensor has to start a run, "caller" when the caller does.
+    `origin` is kept with the request, for the one who submits to know his own again.
 
     Raises:
         ForbiddenError: whoever asks may not.
@@ -68,7 +70,9 @@ def submit(
             raise TooManyJobsError(
                 f"The account has {limit} open jobs, which is its limit.", details={"limit": limit}
             )
-        job_id = create_job(connection, account, request, source=source, runner=runner)
+        job_id = create_job(
+            connection, account, request, source=source, runner=runner, origin=origin
+        )
         doing.subject = str(job_id)
         doing.details = {"workflow": request.workflow, "source": source}
         return job_id, True
@@ -81,6 +85,7 @@ def create_job(
     *,
     source: str,
     runner: str,
+    origin: dict[str, Any] | None = None,
 ) -> UUID:
     """Write the job and the input that is kept beside it.
 
@@ -92,6 +97,8 @@ def create_job(
     scheduled_at = due_time(request, account)
     selection, content = _selection(request, account)
     document = request.model_dump(mode="json", exclude={"selection", "request_id"})
+    if origin is not None:
+        document["origin"] = origin
     job_id = jobs.add(
         connection,
         {
