@@ -159,7 +159,9 @@ def look(
                 with open_database() as database:
                     tried = _Taking(database, settings, tick, now).take(due, clock)
             except ProductError as error:
-                tick.left.append(f"{len(due)} files wait for the database: {error.message}")
+                tick.left.append(
+                    f"The database is needed for {len(due)} ready files: {error.message}"
+                )
         tick.waiting = len(found.files) + found.more - tried
     return tick
 

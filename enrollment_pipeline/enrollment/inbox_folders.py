@@ -91,9 +91,13 @@ def made(parent: int, name: str) -> Iterator[int]:
     Raises:
         OSError: it cannot be made, or is something else.
     """
-    with suppress(FileExistsError):
-        os.mkdir(name, dir_fd=parent)
-    folder = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=parent)
+    try:
+        with suppress(FileExistsError):
+            os.mkdir(name, dir_fd=parent)
+        folder = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=parent)
+    except OSError as error:
+        told = f'the folder "{name}" cannot be used: {error.strerror}'
+        raise OSError(error.errno, told) from None
     try:
         yield folder
     finally:

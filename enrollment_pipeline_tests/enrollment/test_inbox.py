@@ -1,0 +1,651 @@
+"""Files dropped into the inbox: taken, rejected, left, or the same once more."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Engine, create_engine, text
+
+from enrollment_pipeline.enrollment import inbox as module
+from enrollment_pipeline.enrollment import service
+from enrollment_pipeline.enrollment.phases import Phases
+from enrollment_pipeline.errors import DatabaseUnavailableError
+from enrollment_pipeline.records import Account
+from enrollment_pipeline.settings import Settings
+from enrollment_pipeline.storage.tenancy import Database
+from enrollment_pipeline_tests.enrollment.conftest import run_phases
+from enrollment_pipeline_tests.inbox_folder import LIST, InboxFolder, inbox_settings, names_in
+
+AddWorkflow = Callable[..., UUID]
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(200)
+
+
+@pytest.fixture
+def inbox(
+    settings: Settings,
+    database: Database,
+    account: Account,
+    add_workflow: AddWorkflow,
+    tmp_path: Path,
+) -> InboxFolder:
+    """The inbox of an account with the active workflow "Welcome"."""
+    add_workflow(account)
+    return InboxFolder(inbox_settings(settings, tmp_path), database, account)
+
+
+def only(found: dict[str, list[str]]) -> tuple[str, list[str]]:
+    ((name, reason),) = found.items()
+    return name, reason
+
+
+def test_a_dropped_file_becomes_a_job_of_its_workflow(
+    inbox: InboxFolder, add_contacts: Callable[..., list[UUID]]
+) -> None:
+    people = add_contacts(inbox.account, 3)
+    content = "email\n" + "".join(f"contact-{number:05}@example.com\n" for number in (1, 2, 3))
+    inbox.drop("list.csv", content)
+
+    tick = inbox.settle()
+
+    (job,) = inbox.jobs()
+    assert (job.source, job.requested_by, job.runner) == ("inbox", "inbox", "queue")
+    assert (job.status, job.selection_type) == ("pending", "csv")
+    assert job.request["selection"]["file"] == "list.csv"
+    assert inbox.input_of(job.id) == content.encode()
+    assert inbox.waiting() == []
+    assert inbox.processed() == [f"list.{job.id}.csv"]
+    assert (inbox.place / "processed" / f"list.{job.id}.csv").read_text() == content
+    path = f"{inbox.account.name}/Welcome/list.csv"
+    assert tick.taken == [f"{path} is job {job.id}."]
+    assert tick.summary() == f"Taken 1: {path} is job {job.id}."
+
+    run_phases(Phases(inbox.database, inbox.settings, job.id))
+    document = service.describe(inbox.database, inbox.settings, inbox.account, job.id)
+    assert document["outcomes"]["enrolled"] == len(people)
+    assert inbox.look(later=10).summary() == f"Nothing lies in {inbox.root}."
+
+
+def test_the_job_keeps_which_drop_it_was_made_of(inbox: InboxFolder) -> None:
+    found = os.lstat(inbox.drop("list.csv"))
+
+    inbox.settle()
+
+    (job,) = inbox.jobs()
+    assert job.request["origin"] == {
+        "device": found.st_dev,
+        "inode": found.st_ino,
+        "size": found.st_size,
+        "mtime_ns": found.st_mtime_ns,
+        "ctime_ns": found.st_ctime_ns,
+        "name": "list.csv",
+    }
+    digest = hashlib.sha256(LIST.encode()).hexdigest()
+    assert job.request_id == f"inbox:{job.workflow_id}:{digest}"
+
+
+def test_who_dropped_is_in_the_audit_log(inbox: InboxFolder, owner: Engine) -> None:
+    inbox.drop("list.csv")
+    inbox.settle()
+
+    statement = text(
+        "select actor, action, result, subject from enrollment.audit_log where account_id = :id"
+    )
+    with owner.connect() as connection:
+        (row,) = connection.execute(statement, {"id": inbox.account.id})
+    assert tuple(row) == ("inbox", "job.submit", "done", str(inbox.jobs()[0].id))
+
+
+def test_a_new_file_waits_however_old_its_mtime_is(inbox: InboxFolder) -> None:
+    path = inbox.drop("list.csv")
+    os.utime(path, (1, 1))
+
+    assert inbox.look().waiting == 1
+    assert inbox.look(later=9.9).summary() == "Waiting: 1."
+    assert (inbox.waiting(), inbox.jobs()) == (["list.csv"], [])
+    assert len(inbox.look(later=0.1).taken) == 1
+
+
+def test_a_growing_file_waits_until_it_stops(inbox: InboxFolder) -> None:
+    path = inbox.drop("list.csv")
+    for number in range(5):
+        assert inbox.look(later=9).taken == []
+        with path.open("a") as file:
+            file.write(f"more-{number}@example.com\n")
+
+    assert inbox.look(later=9).taken == []
+    assert inbox.look(later=9).taken == []
+    assert len(inbox.look(later=1).taken) == 1
+    (job,) = inbox.jobs()
+    assert inbox.input_of(job.id).count(b"more-") == 5
+
+
+def test_a_file_written_again_in_the_same_size_waits_anew(inbox: InboxFolder) -> None:
+    path = inbox.drop("list.csv")
+    inbox.look()
+    path.write_text(LIST.replace("ann", "eva"))
+    os.utime(path, ns=(1, path.stat().st_mtime_ns + 1))
+
+    assert inbox.look(later=10).taken == []
+    assert len(inbox.look(later=10).taken) == 1
+
+
+@pytest.mark.parametrize(
+    "name", [".list.csv", "~$list.csv", "list.csv.part", "list.csv.TMP", "list.csv.crdownload"]
+)
+def test_a_file_in_progress_is_ignored_until_it_has_its_name(inbox: InboxFolder, name: str) -> None:
+    path = inbox.drop(name)
+    tick = inbox.settle()
+    assert tick.summary() == f"Nothing lies in {inbox.root}."
+    assert inbox.opened == 0
+
+    path.rename(inbox.place / "list.csv")
+    assert len(inbox.settle().taken) == 1
+
+
+@pytest.mark.parametrize("name", ["list.csv", "list.TSV", "list.txt"])
+def test_tables_are_taken_under_each_of_their_suffixes(inbox: InboxFolder, name: str) -> None:
+    inbox.drop(name, "email\tname\nann@example.com\tAnn\n")
+
+    assert len(inbox.settle().taken) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message", "remedy"),
+    [
+        ("list.xlsx", b"x", "no CSV file by its name", "Save the table as CSV"),
+        ("list", b"email\n", "no CSV file by its name", "Save the table as CSV"),
+        ("list.csv", PNG, "is a PNG picture", "Export the table"),
+        ("list.csv", b"", "is empty", "Export the table again"),
+        ("list.csv", b"Name,City\nAnn,Rome\n", "No column holds", 'Call the column "email"'),
+    ],
+)
+def test_what_is_no_list_of_contacts_is_rejected_with_the_reason(
+    inbox: InboxFolder, name: str, content: bytes, message: str, remedy: str
+) -> None:
+    inbox.drop(name, content)
+
+    tick = inbox.settle()
+
+    rejected, (code, sentence, advice) = only(inbox.rejected())
+    assert code == "INVALID_FILE"
+    assert message in sentence
+    assert remedy in advice
+    stem, _, suffix = name.partition(".")
+    assert rejected.startswith(f"{stem}.")
+    assert rejected.endswith(f".{suffix}" if suffix else "")
+    assert (inbox.place / "rejected" / rejected).read_bytes() == content
+    assert (inbox.waiting(), inbox.jobs(), inbox.processed()) == ([], [], [])
+    (told,) = tick.rejected
+    assert told.startswith(f"{inbox.account.name}/Welcome/{name}: INVALID_FILE: ")
+
+
+def test_a_file_over_the_accounts_limits_is_rejected(
+    inbox: InboxFolder, make_account: Callable[..., Account], add_workflow: AddWorkflow
+) -> None:
+    inbox.account = make_account(csv_max_bytes=100, csv_max_lines=3)
+    add_workflow(inbox.account)
+    inbox.drop("fits.csv", "email\n" + "a@b.c\n" * 3)
+    inbox.drop("long.csv", "email\n" + "a@b.c\n" * 4)
+    inbox.drop("large.csv", "email\n" + "a" * 95)
+
+    inbox.settle()
+
+    reasons = {name.split(".")[0]: reason for name, reason in inbox.rejected().items()}
+    assert reasons["long"][:2] == [
+        "FILE_TOO_LARGE",
+        '"long.csv" has 4 lines; at most 3 are allowed.',
+    ]
+    assert reasons["large"][:2] == [
+        "FILE_TOO_LARGE",
+        '"large.csv" has 101 bytes; at most 100 are allowed.',
+    ]
+    assert len(inbox.jobs()) == len(inbox.processed()) == 1
+
+
+def test_an_unknown_account_or_workflow_is_named_in_the_reason(inbox: InboxFolder) -> None:
+    inbox.drop("a.csv", place=inbox.root / "nobody" / "Welcome")
+    inbox.drop("b.csv", place=inbox.root / inbox.account.name / "Nothing")
+
+    inbox.settle()
+
+    _, reason = only(inbox.rejected(inbox.root / "nobody" / "Welcome"))
+    assert reason[:2] == ["ACCOUNT_NOT_FOUND", "There is no account 'nobody'."]
+    _, reason = only(inbox.rejected(inbox.root / inbox.account.name / "Nothing"))
+    assert reason[0] == "WORKFLOW_NOT_FOUND"
+    assert "'Nothing'" in reason[1]
+    assert inbox.jobs() == []
+
+
+def test_folders_are_named_in_any_letter_case_or_by_the_workflows_id(
+    inbox: InboxFolder, add_workflow: AddWorkflow
+) -> None:
+    slashed = add_workflow(inbox.account, "Spring/Summer")
+    inbox.drop("a.csv", LIST, inbox.root / inbox.account.name.upper() / "WELCOME")
+    inbox.drop("b.csv", LIST, inbox.root / inbox.account.name / str(slashed))
+
+    assert len(inbox.settle().taken) == 2
+    assert slashed in {job.workflow_id for job in inbox.jobs()}
+
+
+@pytest.mark.parametrize("status", ["draft", "paused", "archived"])
+def test_a_workflow_that_is_not_active_takes_no_file(
+    inbox: InboxFolder, add_workflow: AddWorkflow, status: str
+) -> None:
+    add_workflow(inbox.account, "Later", status=status)
+    inbox.workflow = "Later"
+    inbox.drop("list.csv")
+
+    inbox.settle()
+
+    _, reason = only(inbox.rejected())
+    assert reason[0] == "WORKFLOW_INACTIVE"
+    assert status in reason[1]
+    assert "enrollment workflows activate" in reason[2]
+
+
+def test_in_an_account_with_members_the_inbox_must_be_one(inbox: InboxFolder) -> None:
+    inbox.add_member("ann", "account:admin")
+    inbox.drop("list.csv")
+    inbox.settle()
+
+    _, reason = only(inbox.rejected())
+    assert reason[0] == "FORBIDDEN"
+    assert "'inbox'" in reason[1]
+    assert (
+        f"enrollment --account {inbox.account.name} members add inbox "
+        "--permission workflow:manage" in reason[2]
+    )
+
+    inbox.add_member("inbox", "workflow:manage")
+    inbox.drop("list.csv")
+    assert len(inbox.settle().taken) == 1
+
+
+def test_a_full_account_keeps_its_files_where_they_are_until_there_is_room(
+    inbox: InboxFolder, make_account: Callable[..., Account], add_workflow: AddWorkflow
+) -> None:
+    other = inbox.account
+    inbox.account = make_account(max_open_jobs=1)
+    add_workflow(inbox.account)
+    for number in range(25):
+        inbox.drop(f"list-{number:02}.csv", f"email\n{number}@example.com\n")
+    inbox.look()
+    tick = inbox.look(later=10)
+    assert len(tick.taken) == 1
+    # Told once for all of its files, in the same words each time.
+    full = f"{inbox.account.name}: The account has 1 open jobs, which is its limit."
+    assert tick.left == [full]
+    assert (len(inbox.waiting()), inbox.rejected()) == (24, {})
+
+    # The files that wait do not keep another account's from their turn.
+    inbox.drop("list.csv", place=inbox.root / other.name / "Welcome")
+    inbox.look(later=5)
+    tick = inbox.look(later=10)
+    assert tick.left == [full]
+    assert [sentence.split("/")[0] for sentence in tick.taken] == [other.name]
+
+    run_phases(Phases(inbox.database, inbox.settings, inbox.jobs()[0].id))
+    assert len(inbox.look(later=5).taken) == 1
+    assert len(inbox.jobs()) == 2
+
+
+def test_twenty_files_are_tried_in_a_look_and_the_others_in_the_next(
+    inbox: InboxFolder, make_account: Callable[..., Account], add_workflow: AddWorkflow
+) -> None:
+    inbox.account = make_account(max_open_jobs=100)
+    add_workflow(inbox.account)
+    for number in range(23):
+        inbox.drop(f"list-{number:02}.csv", f"email\n{number}@example.com\n")
+
+    tick = inbox.settle()
+    assert (len(tick.taken), tick.waiting) == (20, 3)
+    assert inbox.waiting() == ["list-20.csv", "list-21.csv", "list-22.csv"]
+    assert len(inbox.look(later=5).taken) == 3
+
+
+def test_no_file_is_begun_when_the_look_takes_too_long(inbox: InboxFolder) -> None:
+    inbox.drop("a.csv", "email\na@b.c\n")
+    inbox.drop("b.csv", "email\nb@b.c\n")
+    inbox.look()
+    readings = iter([0.0, 20.0, 20.1])
+
+    tick = module.look(
+        inbox.settings,
+        inbox.memory,
+        inbox.open_database,
+        now=inbox.now + 10,
+        clock=lambda: next(readings),
+    )
+
+    assert (len(tick.taken), tick.waiting) == (1, 1)
+
+
+def test_a_flood_of_files_is_taken_note_of_bit_by_bit(
+    inbox: InboxFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("enrollment_pipeline.enrollment.inbox_folders.MOST_FILES_OF_FOLDER", 3)
+    monkeypatch.setattr("enrollment_pipeline.enrollment.inbox_folders.MOST_FILES", 5)
+    places = [inbox.root / "a" / folder for folder in ("v", "w", "x", "y")]
+    for place in places:
+        for number in range(4):
+            inbox.drop(f"{number}.csv", place=place)
+
+    first = inbox.look()
+    assert sorted(first.looks) == ["a/v/0.csv", "a/v/1.csv", "a/v/2.csv", "a/w/0.csv", "a/w/1.csv"]
+    assert first.waiting == 16
+
+    for _ in range(8):
+        inbox.look(later=10)
+    assert all(len(names_in(place / "rejected")) == 8 for place in places)
+
+
+def test_the_same_bytes_in_one_workflow_are_one_job_and_the_reason_says_which(
+    inbox: InboxFolder,
+) -> None:
+    inbox.drop("copy.csv")
+    inbox.drop("list.csv")
+    inbox.settle()
+    (job,) = inbox.jobs()
+    assert inbox.processed() == [f"copy.{job.id}.csv"]
+
+    inbox.drop("list.csv")
+    inbox.settle()
+
+    reasons = inbox.rejected()
+    assert sorted(name.split(".")[0] for name in reasons) == ["list", "list"]
+    for reason in reasons.values():
+        assert reason[0] == "REQUEST_ID_USED"
+        assert str(job.id) in reason[1]
+        assert "--again" in reason[2]
+        assert '"list--again.csv"' in reason[2]
+    assert len(inbox.jobs()) == 1
+
+
+def test_other_bytes_under_the_same_name_are_a_second_job(inbox: InboxFolder) -> None:
+    inbox.drop("list.csv")
+    inbox.settle()
+    inbox.drop("list.csv", LIST + "eva@example.com\n")
+    inbox.settle()
+
+    jobs = inbox.jobs()
+    assert len(jobs) == 2
+    assert inbox.processed() == sorted(f"list.{job.id}.csv" for job in jobs)
+
+
+def test_the_same_bytes_in_another_workflow_are_a_second_job(
+    inbox: InboxFolder, add_workflow: AddWorkflow
+) -> None:
+    add_workflow(inbox.account, "Autumn")
+    inbox.drop("list.csv")
+    inbox.drop("list.csv", place=inbox.root / inbox.account.name / "Autumn")
+
+    assert len(inbox.settle().taken) == 2
+    assert len(inbox.jobs()) == 2
+
+
+def test_with_again_in_its_name_every_drop_is_a_job(inbox: InboxFolder) -> None:
+    inbox.drop("list.csv")
+    inbox.settle()
+    for _ in range(2):
+        # As a program drops it that keeps the time of what it copies; and tidying up lets the
+        # inode number be given away again.
+        os.utime(inbox.drop("list--again.csv"), (5, 5))
+        assert len(inbox.settle().taken) == 1
+        for path in (inbox.place / "processed").iterdir():
+            path.unlink()
+
+    assert len(inbox.jobs()) == 3
+    assert inbox.rejected() == {}
+
+
+def test_a_job_under_the_same_request_id_that_no_drop_made_is_no_interrupted_drop(
+    inbox: InboxFolder, add_workflow: AddWorkflow
+) -> None:
+    from enrollment_pipeline.enrollment.request import parse_request
+
+    inbox.drop("first.csv")
+    inbox.settle()
+    workflow_id = inbox.jobs()[0].workflow_id
+    content = b"email\neva@example.com\n"
+    request = parse_request(
+        {
+            "workflow": "Welcome",
+            "selection": {"type": "filter", "filter": {}},
+            "request_id": f"inbox:{workflow_id}:{hashlib.sha256(content).hexdigest()}",
+        }
+    )
+    job_id, _ = service.submit(inbox.database, inbox.account, request, source="api")
+    inbox.drop("list.csv", content)
+
+    inbox.settle()
+
+    _, reason = only(inbox.rejected())
+    assert str(job_id) in reason[1]
+
+
+def test_one_bad_file_does_not_stop_the_others(inbox: InboxFolder) -> None:
+    inbox.drop("a.csv", PNG)
+    (inbox.place / "b.csv").symlink_to("/etc/passwd")
+    os.mkfifo(inbox.place / "c.csv")
+    inbox.drop("d.csv")
+
+    tick = inbox.settle()
+
+    assert len(tick.rejected) == 3
+    assert len(tick.taken) == 1
+    assert "Taken 1: " in tick.summary()
+    assert "Rejected 3: " in tick.summary()
+
+
+def test_an_error_that_nobody_expected_is_told_and_the_next_file_is_taken(
+    inbox: InboxFolder, owner: Engine
+) -> None:
+    inbox.drop("a.csv")
+    inbox.drop("b.csv", LIST + "eva@example.com\n")
+    inbox.look()
+    # The database refuses the first file, as an error in it would.
+    digest = hashlib.sha256(LIST.encode()).hexdigest()
+    name = f"inbox_{inbox.account.id.hex}"
+    with owner.begin() as connection:
+        connection.exec_driver_sql(
+            f"alter table enrollment.enrollment_jobs add constraint {name} "
+            f"check (account_id <> '{inbox.account.id}' or request_id not like '%%{digest}')"
+        )
+    try:
+        tick = inbox.look(later=10)
+    finally:
+        with owner.begin() as connection:
+            connection.exec_driver_sql(
+                f"alter table enrollment.enrollment_jobs drop constraint {name}"
+            )
+    (left,) = tick.left
+    assert left.startswith(f"{inbox.account.name}/Welcome/a.csv: the database says: ")
+    assert len(tick.taken) == 1
+    assert inbox.waiting() == ["a.csv"]
+
+    assert len(inbox.look(later=5).taken) == 1
+
+
+def test_even_an_error_of_the_program_is_the_trouble_of_one_file(inbox: InboxFolder) -> None:
+    class Broken(Database):
+        def across_accounts(self) -> NoReturn:
+            raise ZeroDivisionError
+
+    inbox.drop("list.csv")
+    inbox.look()
+    inbox.database, whole = Broken(create_engine("postgresql+psycopg://")), inbox.database
+    tick = inbox.look(later=10)
+    inbox.database = whole
+
+    (left,) = tick.left
+    assert left.endswith("/list.csv: it met an error that nobody expected (ZeroDivisionError).")
+    assert len(inbox.look(later=5).taken) == 1
+
+
+def test_a_database_that_cannot_be_opened_leaves_every_file_where_it_is(
+    inbox: InboxFolder,
+) -> None:
+    inbox.drop("list.csv")
+    inbox.look()
+
+    @contextmanager
+    def away() -> Iterator[Database]:
+        raise DatabaseUnavailableError("Nobody answers.")
+        yield
+
+    tick = module.look(inbox.settings, inbox.memory, away, now=inbox.now + 10)
+
+    assert tick.left == ["The database is needed for 1 ready files: Nobody answers."]
+    assert tick.waiting == 1
+    assert inbox.waiting() == ["list.csv"]
+    assert len(inbox.look(later=10).taken) == 1
+
+
+def test_a_database_that_goes_away_ends_the_look_and_leaves_the_files(
+    inbox: InboxFolder,
+) -> None:
+    inbox.drop("a.csv")
+    inbox.drop("b.csv")
+    inbox.look()
+    # A server that refuses every connection.
+    engine = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/none")
+    inbox.database, whole = Database(engine), inbox.database
+    try:
+        tick = inbox.look(later=10)
+    finally:
+        engine.dispose()
+        inbox.database = whole
+
+    (left,) = tick.left
+    assert "the database says: " in left
+    assert tick.waiting == 1
+    assert inbox.waiting() == ["a.csv", "b.csv"]
+    assert len(inbox.look(later=5).taken) == 1
+
+
+def test_the_database_is_opened_only_when_a_file_is_ready(inbox: InboxFolder) -> None:
+    assert inbox.look().idle is not None
+    inbox.drop("list.csv")
+    inbox.look()
+    inbox.look(later=5)
+    assert inbox.opened == 0
+    inbox.look(later=5)
+    inbox.look(later=5)
+    assert inbox.opened == 1
+
+
+def test_without_an_inbox_the_look_says_where_it_would_be(inbox: InboxFolder) -> None:
+    tick = inbox.look()
+
+    assert str(inbox.root) in tick.summary()
+    assert not inbox.root.exists()
+
+
+def test_an_inbox_that_is_away_for_a_while_is_remembered(inbox: InboxFolder) -> None:
+    inbox.drop("list.csv")
+    inbox.look()
+    inbox.root.rename(inbox.root.with_name("unmounted"))
+    assert inbox.look(later=5).idle is not None
+    inbox.root.with_name("unmounted").rename(inbox.root)
+
+    assert len(inbox.look(later=5).taken) == 1
+
+
+@contextmanager
+def as_somebody_else() -> Iterator[None]:
+    """Work as a user whom permissions hold; the superuser reads and writes everything."""
+    mine = os.geteuid()
+    if mine:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(mine)
+
+
+@pytest.fixture
+def open_to_others(inbox: InboxFolder) -> Iterator[Path]:
+    """Move the inbox to where another user may reach it."""
+    with tempfile.TemporaryDirectory(prefix="ep-inbox-") as name:
+        folder = Path(name)
+        inbox.settings = inbox_settings(inbox.settings, folder)
+        for path in (folder, inbox.settings.scratch, inbox.place):
+            path.mkdir(parents=True, exist_ok=True)
+            path.chmod(0o777)
+        yield folder
+
+
+def test_an_unreadable_file_is_told_and_left(inbox: InboxFolder, open_to_others: Path) -> None:
+    inbox.drop("secret.csv").chmod(0)
+    inbox.drop("list.csv", LIST + "eva@example.com\n").chmod(0o644)
+    # Connected while the socket may be reached.
+    inbox.jobs()
+
+    with as_somebody_else():
+        tick = inbox.settle()
+
+    assert tick.left == [f"{inbox.account.name}/Welcome/secret.csv: Permission denied."]
+    assert len(tick.taken) == 1
+    assert inbox.waiting() == ["secret.csv"]
+    assert inbox.rejected() == {}
+
+
+def test_a_folder_that_may_not_be_read_is_told_and_the_others_are_looked_into(
+    inbox: InboxFolder, open_to_others: Path
+) -> None:
+    closed = inbox.root / "closed"
+    closed.mkdir()
+    closed.chmod(0)
+    inbox.drop("list.csv").chmod(0o644)
+    inbox.jobs()
+
+    with as_somebody_else():
+        tick = inbox.settle()
+
+    assert tick.left == ["closed cannot be looked into: Permission denied."]
+    assert len(tick.taken) == 1
+
+
+def test_a_file_that_cannot_be_moved_is_one_job_and_told(
+    inbox: InboxFolder, open_to_others: Path
+) -> None:
+    inbox.drop("list.csv").chmod(0o644)
+    inbox.place.chmod(0o555)
+    inbox.jobs()
+
+    with as_somebody_else():
+        ticks = [inbox.settle(), inbox.look(later=5)]
+
+    (job,) = inbox.jobs()
+    for tick in ticks:
+        assert tick.left == [
+            f"{inbox.account.name}/Welcome/list.csv: it is job {job.id} and cannot be moved: "
+            'the folder "processed" cannot be used: Permission denied.'
+        ]
+    inbox.place.chmod(0o777)
+    assert len(inbox.look(later=5).taken) == 1
+    assert inbox.processed() == [f"list.{job.id}.csv"]
+    assert len(inbox.jobs()) == 1
+
+
+def test_a_scratch_folder_that_cannot_be_written_is_told(inbox: InboxFolder) -> None:
+    inbox.settings.home.write_text("in the way")
+
+    with pytest.raises(module.ConfigurationError, match="cannot be written"):
+        inbox.look()
+
+
+def test_nothing_is_left_in_the_scratch_folder(inbox: InboxFolder) -> None:
+    inbox.drop("a.csv")
+    inbox.drop("b.csv", PNG)
+    inbox.settle()
+
+    assert names_in(inbox.settings.scratch) == ["inbox.lock"]
