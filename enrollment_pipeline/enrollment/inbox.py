@@ -159,9 +159,7 @@ def look(
                 with open_database() as database:
                     tried = _Taking(database, settings, tick, now).take(due, clock)
             except ProductError as error:
-                tick.left.append(
-                    f"The database is needed for {len(due)} ready files: {error.message}"
-                )
+                tick.left.append(f"Files that are ready wait for the database: {error.message}")
         tick.waiting = len(found.files) + found.more - tried
     return tick
 
@@ -185,7 +183,7 @@ class _Taking:
             if tried == MOST_TRIED or self._outage or clock() > until:
                 break
             # Whatever else lies there would be refused like the one before.
-            if file.place[:1] and file.place[0].lower() in self._full:
+            if len(file.place) == 2 and file.place[0].lower() in self._full:
                 continue
             tried += 1
             try:

@@ -501,7 +501,7 @@ def test_a_database_that_cannot_be_opened_leaves_every_file_where_it_is(
 
     tick = module.look(inbox.settings, inbox.memory, away, now=inbox.now + 10)
 
-    assert tick.left == ["The database is needed for 1 ready files: Nobody answers."]
+    assert tick.left == ["Files that are ready wait for the database: Nobody answers."]
     assert tick.waiting == 1
     assert inbox.waiting() == ["list.csv"]
     assert len(inbox.look(later=10).taken) == 1
