@@ -41,7 +41,7 @@ def test_the_graph_holds_these_assets_checks_jobs_and_sensors():
         "bulk_enrollment",
         "submit_enrollment",
     }
-    assert [sensor.name for sensor in repository.sensor_defs] == ["enrollment_queue"]
+    assert [sensor.name for sensor in repository.sensor_defs] == ["csv_inbox", "enrollment_queue"]
 
 
 def test_the_selection_comes_before_the_lanes_and_the_report_last():
