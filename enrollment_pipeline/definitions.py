@@ -6,6 +6,7 @@ from enrollment_pipeline.defs import notifications
 from enrollment_pipeline.defs.enrollment import (
     assets,
     ends,
+    inbox,
     job,
     lanes,
     queue,
@@ -35,6 +36,7 @@ def build_definitions() -> dg.Definitions:
         schedules=[retention.daily_retention],
         sensors=[
             queue.enrollment_queue,
+            inbox.csv_inbox,
             ends.enrollment_run_canceled,
             ends.enrollment_run_failed,
             notifications.notification_outbox,

@@ -24,6 +24,8 @@ from enrollment_pipeline.storage.tenancy import Database
 
 # The name is also the name of the account's inbox folder, so nothing that a path could climb with.
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+# Beside the accounts' folders, the inbox has folders of these names for what is done with.
+_RESERVED = frozenset({"processed", "rejected"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,11 @@ def create(database: Database, name: str, *, actor: str) -> Account:
             f"{name!r} cannot name an account.",
             remedy="Use 1 to 63 lower-case letters, digits, '-', '_' and '.', "
             "with a letter or digit first.",
+        )
+    if name in _RESERVED:
+        raise InvalidRequestError(
+            f"{name!r} cannot name an account: the inbox has a folder of that name.",
+            remedy="Choose another name.",
         )
     account_id = uuid4()
     with operation(

@@ -49,11 +49,13 @@ def submit(
     source: str,
     runner: str = "queue",
     retry_of: UUID | None = None,
+    origin: dict[str, Any] | None = None,
 ) -> tuple[UUID, bool]:
     """Create the job; return its id, and False where the request id named a job already.
 
     `runner` is "queue" when the queue sensor has to start a run, "caller" when the caller does.
     `retry_of` is the job whose failures this one tries again.
+    `origin` is kept with the request, for the one who submits to know his own again.
 
     Raises:
         ForbiddenError: whoever asks may not.
@@ -82,7 +84,13 @@ def submit(
                 f"The account has {limit} open jobs, which is its limit.", details={"limit": limit}
             )
         job_id = create_job(
-            connection, account, request, source=source, runner=runner, retry_of=retry_of
+            connection,
+            account,
+            request,
+            source=source,
+            runner=runner,
+            retry_of=retry_of,
+            origin=origin,
         )
         doing.subject = str(retry_of or job_id)
         doing.details = {"workflow": request.workflow, "source": source, "job_id": str(job_id)}
@@ -97,6 +105,7 @@ def create_job(
     source: str,
     runner: str,
     retry_of: UUID | None = None,
+    origin: dict[str, Any] | None = None,
 ) -> UUID:
     """Write the job and the input that is kept beside it.
 
@@ -108,6 +117,8 @@ def create_job(
     scheduled_at = due_time(request.scheduled_at, request.timezone, account)
     selection, content = _selection(request, account)
     document = request.model_dump(mode="json", exclude={"selection", "request_id"})
+    if origin is not None:
+        document["origin"] = origin
     job_id = jobs.add(
         connection,
         {

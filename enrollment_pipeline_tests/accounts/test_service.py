@@ -62,6 +62,14 @@ def test_these_names_cannot_be_used(database: Database, name: str) -> None:
         service.create(database, name, actor="test")
 
 
+@pytest.mark.parametrize("name", ["processed", "rejected"])
+def test_the_names_of_the_inboxs_own_folders_cannot_be_used(database: Database, name: str) -> None:
+    with pytest.raises(InvalidRequestError, match="cannot name an account: the inbox has a folder"):
+        service.create(database, name, actor="test")
+    with pytest.raises(AccountNotFoundError):
+        service.find(database, name)
+
+
 @given(name=st.text(max_size=70))
 def test_no_name_that_is_accepted_leaves_its_folder(name: str) -> None:
     if service._NAME.fullmatch(name):

@@ -10,10 +10,10 @@ import pytest
 
 from enrollment_pipeline.accounts.audit import list_audit
 from enrollment_pipeline.enrollment import retention, service
-from enrollment_pipeline.enrollment.engine import WHOLE_BATCH, enroll_claimed
-from enrollment_pipeline.enrollment.phases import lane_work
+from enrollment_pipeline.enrollment.claims import enroll_claimed
 from enrollment_pipeline.enrollment.retention import Pruned
 from enrollment_pipeline.enrollment.store import batches
+from enrollment_pipeline.enrollment.transitions import lane_work
 from enrollment_pipeline.errors import DetailsPrunedError
 from enrollment_pipeline_tests.enrollment.conftest import (
     EVERYBODY,
@@ -163,7 +163,7 @@ def test_old_messages_go_and_those_still_to_be_sent_stay(bulk: Bulk, varied: UUI
             closed=closed,
         )
 
-    assert plan(bulk.database, bulk.account, now=NOW).rows["notifications"] == 2
+    assert plan(bulk).rows["notifications"] == 2
     assert prune(bulk).rows["notifications"] == 2
     assert prune(bulk).rows["notifications"] == 0
 
@@ -259,7 +259,7 @@ def test_the_counts_of_a_cancelled_job_are_kept_though_it_has_no_report(
     bulk.change_contacts(ids[:4], "status = 'blocked'")
     with bulk.database.account(bulk.account.id) as connection:
         claimed = batches.claim(connection, job_id, 1)
-        enroll_claimed(connection, lane_work(phases.job()), claimed, WHOLE_BATCH)
+        enroll_claimed(connection, lane_work(phases.job(), bulk.account, bulk.settings), claimed)
     service.cancel(bulk.database, bulk.settings, bulk.account, job_id, actor="test")
     before = bulk.verified(job_id)
     assert before["reasons"] == {"CONTACT_BLOCKED": 4, "DUPLICATE": 1, "REJECTED": 1}
