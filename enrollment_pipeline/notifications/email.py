@@ -161,6 +161,11 @@ def _log_in(session: smtplib.SMTP, server: MailServer) -> None:
         )
     try:
         session.login(server.user, server.password)
+    except smtplib.SMTPAuthenticationError:
+        # The fault of a setting and not of the message, which waits for it to be mended.
+        raise ConfigurationError(
+            "The mail server refuses the user or password of ENROLLMENT_SMTP_URL."
+        ) from None
     except (smtplib.SMTPResponseException, smtplib.SMTPServerDisconnected):
         raise
     except smtplib.SMTPException:
