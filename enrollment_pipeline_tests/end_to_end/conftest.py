@@ -178,6 +178,13 @@ def ui(home: Path, database: object) -> Iterator[Ui]:
         [PROGRAM, "ui", "--port", str(port)],
         stdout=log,
         stderr=subprocess.STDOUT,
+        env={
+            **os.environ,
+            "ENROLLMENT_DATA": str(home / "data"),
+            "ENROLLMENT_INBOX_QUIET_SECONDS": "1",
+            # The receivers of the tests are on this machine.
+            "ENROLLMENT_WEBHOOK_ALLOW_PRIVATE": "true",
+        },
         # Without a session of its own it would inherit that SIGINT is ignored.
         start_new_session=True,
     )

@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from enrollment_pipeline.enrollment import service
 from enrollment_pipeline.enrollment.request import parse_request
+from enrollment_pipeline.notifications import service as notifications
 from enrollment_pipeline.runs.liveness import PROCESS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -157,17 +158,19 @@ def test_cancelling_the_job_ends_its_run(
 
 
 def test_a_failed_run_is_re_executed_from_its_failure(
-    ui, settings, account, add_contacts, add_workflow, submit, job_of
+    ui, database, settings, account, add_contacts, add_workflow, submit, job_of
 ):
     add_contacts(account, 30)
     add_workflow(account)
     in_the_way = settings.reports / str(account.id)
     in_the_way.parent.mkdir(parents=True, exist_ok=True)
     in_the_way.write_text("no folder")
-    job_id = submit(account, runner="caller")
+    job_id = submit(account, runner="caller", notify={"emails": ["ops@example.com"]})
     ui.launch_partition(job_id)
     wait_for(lambda: statuses(ui, job_id) == ["FAILURE"])
     assert job_of(account, job_id)["status"] == "processing"
+    told = wait_for(lambda: notifications.list_deliveries(database, account)["notifications"])
+    assert [one["event"] for one in told] == ["run_failed"]
     in_the_way.unlink()
 
     ui.reexecute(ui.runs_of(job_id)[0]["runId"], "FROM_FAILURE")

@@ -72,7 +72,9 @@ class SubmitEnrollment(dg.Config):
         default="", description="Zone of scheduled_at where it has no offset; empty: the account's."
     )
     request_id: str = Field(
-        default="", description="Submitting the same id again does not create a second job."
+        default="",
+        description="Submitting the same id again does not create a second job. Empty: the run's, "
+        "so that a run that is repeated creates none.",
     )
     requested_by: str = Field(default="dagster", description="Who asks, for the record.")
 
@@ -87,7 +89,10 @@ def create_enrollment_job(
     """Submit the form as a request; the job's id is in the output's metadata."""
     with explained(), product.database() as database:
         account = accounts.find(database, config.account)
-        request = parse_request(request_document(config, product.settings().data))
+        document = request_document(config, product.settings().data)
+        # A run that Dagster or a person repeats is still the same request.
+        document["request_id"] = config.request_id or f"run {context.run.root_run_id or context.run_id}"
+        request = parse_request(document)
         job_id, created = service.submit(database, account, request, source="launchpad")
     word = "created" if created else "exists already under this request id"
     context.log.info(f"Enrollment job {job_id} {word}.")
