@@ -19,10 +19,11 @@ ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS = ("bash", "graphql", "python")
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$|^## ([^\n]*)$", re.MULTILINE | re.DOTALL)
 _LOOKING = ("enrollment status", "enrollment list")
+_FENCE = re.compile(r"^\s*```", re.MULTILINE)
 _VARYING = re.compile(r"(\.\.\.|<[a-z][a-z ]*>)")
 
 
-class Differs(AssertionError):
+class OtherAnswerError(AssertionError):
     """A real answer is not the one that the page shows."""
 
 
@@ -68,6 +69,8 @@ def examples_of(page: Path, replace: Mapping[str, str]) -> list[Example]:
 
 def _blocks(page: str) -> Iterator[tuple[str, str, str]]:
     section = ""
+    if len(_FENCE.findall(page)) != 2 * sum(match[3] is None for match in _BLOCK.finditer(page)):
+        raise ValueError("nobody runs a block that is indented, or not only marked by a language")
     for match in _BLOCK.finditer(page):
         if match[3] is not None:
             section = match[3]
@@ -94,7 +97,7 @@ class Values:
         Of a document every field shown must be there, of a list every item shown, in that order.
 
         Raises:
-            Differs: and nothing was learned.
+            OtherAnswerError: and nothing was learned.
         """
         learned = dict(self._known)
         _compare(shown, real, learned, "the answer")
@@ -108,13 +111,13 @@ def _compare(shown: Any, real: Any, known: dict[str, str], path: str) -> None:
         case dict() if shown and isinstance(real, dict):
             for key, value in shown.items():
                 if key not in real:
-                    raise Differs(f"{path} has no {key!r}: {real}")
+                    raise OtherAnswerError(f"{path} has no {key!r}: {real}")
                 _compare(value, real[key], known, f"{path}[{key!r}]")
         case list() if shown and isinstance(real, list):
             _compare_items(shown, real, known, path)
         case _:
             if (type(shown), shown) != (type(real), real):
-                raise Differs(f"{path} is {real!r} and not {shown!r}")
+                raise OtherAnswerError(f"{path} is {real!r} and not {shown!r}")
 
 
 def _compare_items(shown: list[Any], real: list[Any], known: dict[str, str], path: str) -> None:
@@ -124,24 +127,24 @@ def _compare_items(shown: list[Any], real: list[Any], known: dict[str, str], pat
             learned = dict(known)
             try:
                 _compare(item, candidate, learned, path)
-            except Differs:
+            except OtherAnswerError:
                 continue
             known.update(learned)
             break
         else:
-            raise Differs(f"{path} does not hold {item!r} in its place: {real}")
+            raise OtherAnswerError(f"{path} does not hold {item!r} in its place: {real}")
 
 
 def _compare_text(shown: str, real: Any, known: dict[str, str], path: str) -> None:
     if shown == "...":
         if real is None:
-            raise Differs(f"{path} is null")
+            raise OtherAnswerError(f"{path} is null")
         return
     names: list[str] = []
     pattern = "".join(_pattern(part, known, names) for part in _VARYING.split(shown))
     found = re.fullmatch(pattern, real, re.DOTALL) if isinstance(real, str) else None
     if found is None:
-        raise Differs(f"{path} is {real!r} and not {shown!r}")
+        raise OtherAnswerError(f"{path} is {real!r} and not {shown!r}")
     known.update(zip(names, found.groups(), strict=True))
 
 
@@ -177,7 +180,7 @@ class CommandLine:
         """Run an example and compare what it answers.
 
         Raises:
-            Differs: it answers otherwise.
+            OtherAnswerError: it answers otherwise.
         """
         (answer,) = map(json.loads, example.answers)
         text = values.put_into(example.text)
@@ -196,7 +199,9 @@ class CommandLine:
             check=False,
         )
         if done.returncode != (3 if set(shown) == {"error"} else 0):
-            raise Differs(f"{text} ended with {done.returncode}: {done.stdout} {done.stderr}")
+            raise OtherAnswerError(
+                f"{text} ended with {done.returncode}: {done.stdout} {done.stderr}"
+            )
         # One document a line, the last of which is where the program ended.
         values.compare(shown, [json.loads(line) for line in done.stdout.splitlines()][-1])
 
@@ -207,7 +212,7 @@ def repeat(attempt: Callable[[], None], patience: float) -> None:
     while True:
         try:
             return attempt()
-        except Differs:
+        except OtherAnswerError:
             if time.monotonic() >= deadline:
                 raise
         time.sleep(0.3)

@@ -9,15 +9,13 @@ from enrollment_pipeline.enrollment import service
 from enrollment_pipeline.enrollment.request import parse_request
 from enrollment_pipeline_tests.examples import (
     CommandLine,
-    Differs,
+    OtherAnswerError,
     Values,
     errors_in,
     examples_of,
     repeat,
 )
-from enrollment_pipeline_tests.test_automation import PAGE, WITH_A_UI, next_week, sampled
-
-__all__ = ["sampled"]
+from enrollment_pipeline_tests.test_automation import PAGE, WITH_A_UI, next_week
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -26,10 +24,10 @@ PATIENCE = 180
 
 @pytest.fixture
 def contacts(database, sampled):
-    """The ids of some sample contacts."""
+    """The ids of some sample contacts that may be enrolled."""
+    statement = "select id from enrollment.contacts where status = 'active' order by id limit 50"
     with database.account(sampled.id) as connection:
-        rows = connection.execute(text("select id from enrollment.contacts order by id limit 50"))
-        return [str(row.id) for row in rows]
+        return [str(row.id) for row in connection.execute(text(statement))]
 
 
 @pytest.fixture
@@ -71,7 +69,7 @@ def ask(ui, example, values):
         answer = {"data": ui.ask(query, **variables)}
         unexpected = errors_in(answer) - errors_in(shown)
         if unexpected:
-            raise Differs(f"{query} of {variables} answers with {unexpected}: {answer}")
+            raise OtherAnswerError(f"{query} of {variables} answers with {unexpected}: {answer}")
         values.compare(shown, answer)
 
     for shown in map(json.loads, example.answers):
@@ -108,8 +106,8 @@ def test_the_examples_of_graphql_and_the_programs_do_what_they_show(
     assert (status, enrolled) == ("cancelled", different)
     assert 0 < enrolled < 1864
     assert outcomes(values["left job"]) == ("completed", 20, 20)
-    status = [outcomes(values[name]) for name in ("second left job", "third left job")]
-    assert {one[0] for one in status} == {"completed"}
-    assert sum(one[1] for one in status) == 30
-    assert outcomes(values["job by graphql"]) == ("completed", 0, 0)
-    assert outcomes(values["job by command"]) == ("completed", 0, 0)
+    both = [outcomes(values[name]) for name in ("second left job", "third left job")]
+    assert {status for status, _, _ in both} == {"completed"}
+    assert sum(enrolled for _, enrolled, _ in both) == 30
+    assert outcomes(values["job by graphql"]) == ("completed", 1689, 1689)
+    assert outcomes(values["job by command"]) == ("completed", 1325, 1325)
