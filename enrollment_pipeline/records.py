@@ -71,7 +71,8 @@ def _none_by_name(value: object) -> object:
     return None if isinstance(value, str) and value.strip().lower() in ("", "none") else value
 
 
-Limit = Annotated[int | None, BeforeValidator(_none_by_name), Field(ge=1)]
+# The bound stands with the number: on the whole type, None is held against it.
+Limit = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_none_by_name)]
 
 
 class Permission(StrEnum):

@@ -10,6 +10,8 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, insert
 
+from enrollment_pipeline.bulk_operations.contact_import import import_contacts
+from enrollment_pipeline.enrollment import service
 from enrollment_pipeline.records import Account, AccountSettings
 from enrollment_pipeline.settings import Settings, load_settings
 from enrollment_pipeline.storage import schema
@@ -77,6 +79,18 @@ def make_account(database: Database) -> Callable[..., Account]:
 def account(make_account: Callable[..., Account]) -> Account:
     """An account of its own for the test."""
     return make_account()
+
+
+@pytest.fixture
+def sampled(database: Database, settings: Settings, account: Account) -> Iterator[Account]:
+    """The account with the sample contacts, as `enrollment demo` leaves it; no job stays open."""
+    contacts = Path(__file__).resolve().parent.parent / "data" / "samples" / "contacts.csv"
+    import_contacts(database, account, contacts, reports=settings.reports, actor="test")
+    yield account
+    # A test of the queue sees the jobs of all accounts.
+    for job in service.list_jobs(database, account, limit=500)["jobs"]:
+        if job["completed_at"] is None:
+            service.cancel(database, settings, account, UUID(job["job_id"]), actor="test")
 
 
 @pytest.fixture

@@ -159,3 +159,15 @@ def test_the_settings_of_an_account_that_is_gone_cannot_be_changed(database: Dat
 
     with pytest.raises(AccountNotFoundError):
         service.change_settings(database, gone, {"max_lanes": "3"}, actor="test")
+
+
+def test_a_limit_is_taken_away_by_none(database: Database, account: Account, owner: Engine) -> None:
+    service.change_settings(database, account, {"burst_per_second": "20"}, actor="test")
+    assert stored_settings(owner, account) == {"burst_per_second": 20}
+
+    changed = service.change_settings(database, account, {"burst_per_second": "none"}, actor="test")
+
+    assert changed.settings.burst_per_second is None
+    assert stored_settings(owner, account) == {}
+    with pytest.raises(InvalidRequestError, match="burst_per_second"):
+        service.change_settings(database, account, {"burst_per_second": "0"}, actor="test")

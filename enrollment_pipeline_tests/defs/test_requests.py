@@ -54,6 +54,18 @@ def test_the_form_creates_a_job_for_each_selection(
     assert job.request["options"]["lanes"] == 2
 
 
+def test_the_run_of_the_form_names_account_and_job_in_its_tags(
+    launch, instance, database, account, add_workflow
+):
+    add_workflow(account)
+
+    result = launch(account, {"filter": {"filter": {}}})
+
+    tags = instance.get_run_by_id(result.run_id).tags
+    assert tags["enrollment/account"] == account.name
+    assert tags["enrollment/job"] == str(only_job(database, account).id)
+
+
 @pytest.mark.parametrize("path", ["../outside.csv", "/etc/passwd", "link.csv"])
 def test_a_file_outside_of_the_data_folder_is_refused(path, tmp_path):
     data = tmp_path / "data"

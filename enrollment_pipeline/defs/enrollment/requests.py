@@ -94,6 +94,10 @@ def create_enrollment_job(
         document["request_id"] = config.request_id or f"run {context.run.root_run_id or context.run_id}"
         request = parse_request(document)
         job_id, created = service.submit(database, account, request, source="launchpad")
+    # Whoever launched the form finds the job by its run, without reading the run's events.
+    context.instance.add_run_tags(
+        context.run.run_id, {"enrollment/account": account.name, "enrollment/job": str(job_id)}
+    )
     word = "created" if created else "exists already under this request id"
     context.log.info(f"Enrollment job {job_id} {word}.")
     context.add_output_metadata(
