@@ -22,8 +22,13 @@ def test_an_account_without_settings_has_the_limits_of_the_product() -> None:
         "max_contacts_per_job": 10_000,
         "max_open_jobs": 10,
         "max_lanes": 5,
+        "enrollments_per_minute": None,
+        "burst_per_second": None,
         "csv_max_bytes": 10_000_000,
         "csv_max_lines": 1_000_000,
+        "history_days": 90,
+        "failure_days": 7,
+        "max_failure_rows": 1_000,
     }
 
 
@@ -34,6 +39,11 @@ def test_an_account_without_settings_has_the_limits_of_the_product() -> None:
         ("max_open_jobs", 0),
         ("max_lanes", 0),
         ("max_lanes", 6),
+        ("enrollments_per_minute", 0),
+        ("burst_per_second", -1),
+        ("history_days", 0),
+        ("failure_days", 0),
+        ("max_failure_rows", -1),
         ("csv_max_bytes", 0),
         ("csv_max_lines", 0),
         ("timezone", "Europe/Atlantis"),

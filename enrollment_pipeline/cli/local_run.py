@@ -54,12 +54,14 @@ def run_here(session: Session, job_id: UUID) -> None:
         except KeyboardInterrupt:
             raise RunFailedError(
                 f"The run of job {job_id} was interrupted.",
+                details={"job_id": str(job_id)},
                 remedy=f"Go on with it: enrollment resume {job_id}; or end it: enrollment cancel "
                 f"{job_id}",
             ) from None
         except Exception as error:
             raise RunFailedError(
                 f"The run of job {job_id} broke off ({type(error).__name__}).",
+                details={"job_id": str(job_id)},
                 remedy=f"Go on with it: enrollment resume {job_id}",
             ) from error
     _tell(session, job_id)
@@ -68,6 +70,7 @@ def run_here(session: Session, job_id: UUID) -> None:
         raise RunFailedError(
             f"The run of job {job_id} ended early; {document['progress']['processed']:,} of "
             f"{document['total_contacts']:,} contacts are done.",
+            details={"job_id": str(job_id)},
             remedy=f"Go on with it: enrollment resume {job_id}",
         )
 

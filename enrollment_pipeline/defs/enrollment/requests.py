@@ -91,7 +91,8 @@ def create_enrollment_job(
         account = accounts.find(database, config.account)
         document = request_document(config, product.settings().data)
         # A run that Dagster or a person repeats is still the same request.
-        document["request_id"] = config.request_id or f"run {context.run.root_run_id or context.run_id}"
+        origin = context.run.root_run_id or context.run.run_id
+        document["request_id"] = config.request_id or f"run {origin}"
         request = parse_request(document)
         job_id, created = service.submit(database, account, request, source="launchpad")
     # Whoever launched the form finds the job by its run, without reading the run's events.
