@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import hypothesis
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, insert
 
@@ -18,6 +19,10 @@ from enrollment_pipeline.storage import schema
 from enrollment_pipeline.storage.embedded import stop_server
 from enrollment_pipeline.storage.engine import database_urls, open_database
 from enrollment_pipeline.storage.tenancy import Database
+
+# How long an example takes says more about the machine than about the rule.
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")

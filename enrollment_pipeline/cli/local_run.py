@@ -14,7 +14,7 @@ from uuid import UUID
 from enrollment_pipeline.cli.session import Session
 from enrollment_pipeline.enrollment import service
 from enrollment_pipeline.errors import ProductError, RunFailedError
-from enrollment_pipeline.notifications import service as notifications
+from enrollment_pipeline.notifications import delivery
 
 _POLL_SECONDS = 0.25
 # Whoever waits for the answer does not wait longer for a mail server; the rest stays in the outbox.
@@ -78,7 +78,7 @@ def run_here(session: Session, job_id: UUID) -> None:
 def _tell(session: Session, job_id: UUID) -> None:
     """Send the messages about the job; without a daemon, nobody else would."""
     end = time.monotonic() + _SENDING_SECONDS
-    counts = notifications.deliver_due(
+    counts = delivery.deliver_due(
         session.database,
         session.settings,
         now=lambda: datetime.now(UTC),

@@ -146,10 +146,10 @@ def deliver(context: typer.Context) -> None:
     from dataclasses import asdict
     from datetime import UTC, datetime
 
-    from enrollment_pipeline.notifications import service
+    from enrollment_pipeline.notifications import delivery
 
     session = session_of(context)
-    counts = service.deliver_due(
+    counts = delivery.deliver_due(
         session.database,
         session.settings,
         now=lambda: datetime.now(UTC),

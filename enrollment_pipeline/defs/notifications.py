@@ -9,7 +9,7 @@ import dagster as dg
 from enrollment_pipeline.defs.enrollment.job import CONSOLE
 from enrollment_pipeline.defs.interrupts import StopFlag
 from enrollment_pipeline.defs.product import Product, explained
-from enrollment_pipeline.notifications import service
+from enrollment_pipeline.notifications import delivery
 
 JOB_NAME = "deliver_notifications"
 # A run takes one of the slots that enrollments need, so it ends soon; the next tick goes on.
@@ -33,7 +33,7 @@ def send_notifications(context: dg.OpExecutionContext, product: dg.ResourceParam
     """Send until nothing is due or the time is over; a stop waits for the message in progress."""
     end = time.monotonic() + MOST_SECONDS
     with explained(), product.database() as database, StopFlag() as stop:
-        counts = service.deliver_due(
+        counts = delivery.deliver_due(
             database,
             product.settings(),
             now=lambda: datetime.now(UTC),
@@ -73,7 +73,7 @@ def notification_outbox(
     """Ask for a run, or say why none is needed."""
     now = datetime.now(UTC)
     with explained(), product.database() as database:
-        if not service.is_anything_due(database, now):
+        if not delivery.is_anything_due(database, now):
             return dg.SkipReason("No message is due.")
     unfinished = dg.RunsFilter(
         job_name=JOB_NAME,

@@ -77,6 +77,7 @@ class Product:
             except dg.DagsterExecutionInterruptedError:
                 if is_terminated(context):
                     phases.cancel(actor=TERMINATED_BY)
+                    phases.report()
                 raise
 
 

@@ -1,7 +1,8 @@
 """Ending a job before its time: what is done stays, the rest becomes `cancelled`.
 
 Needs no worker that is alive: it waits for the transactions in progress, by the locks they hold on
-their batches, and closes what is left.
+their batches, and closes what is left. In two steps, so that lanes end before all of it is locked;
+whoever dies in between is followed by anybody who takes the second.
 """
 
 from datetime import UTC, datetime
@@ -34,18 +35,12 @@ def ask_to_cancel(connection: Connection, job_id: UUID) -> None:
         raise InvalidStateError(f"The job is {job.status}; it can no longer be cancelled.")
     if job.status not in (*_NOT_BEGUN, JobStatus.CANCELLING):
         require_move(job.status, JobStatus.CANCELLING)
-        jobs.change(connection, job_id, status=JobStatus.CANCELLING)
+        # What was wrong with it no longer matters.
+        jobs.change(connection, job_id, status=JobStatus.CANCELLING, error=None)
 
 
-def cancel_job(database: Database, settings: Settings, account_id: UUID, job_id: UUID) -> None:
-    """Cancel an open job.
-
-    Raises:
-        JobNotFoundError: the account has no such job.
-        InvalidStateError: the job is closed; the message names its state.
-    """
-    with database.account(account_id) as connection:
-        ask_to_cancel(connection, job_id)
+def close_cancelled(database: Database, settings: Settings, account_id: UUID, job_id: UUID) -> None:
+    """Close a job that was asked to cancel; does nothing where somebody else has."""
     with database.account(account_id) as connection:
         # Batches before the job, as the lanes lock them: a claim in progress is waited for here,
         # and what it has completed is not touched.
@@ -65,6 +60,7 @@ def _close(connection: Connection, job: Job, rest: int) -> None:
         job.id,
         status=JobStatus.CANCELLED,
         cancelled=cancelled,
+        error=None,
         completed_at=datetime.now(UTC),
     )
     inputs.drop_input(connection, job.id)

@@ -77,7 +77,7 @@ def enroll_claimed(
 
 def enroll_in_place(connection: Connection, work: LaneWork) -> None:
     """Enroll everything in the caller's transaction, as a rehearsal does, without any wait."""
-    while numbers := batches.claim(connection, work.job_id, claim_size(work.batch_size)):
+    while numbers := list(batches.claim(connection, work.job_id, claim_size(work.batch_size))):
         try:
             with connection.begin_nested():
                 enroll_claimed(connection, work, numbers)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from enrollment_pipeline.accounts.operations import Operation, operation
-from enrollment_pipeline.enrollment.cancelling import ask_to_cancel, cancel_job
+from enrollment_pipeline.enrollment.cancelling import ask_to_cancel, close_cancelled
 from enrollment_pipeline.enrollment.pausing import pause_job
 from enrollment_pipeline.enrollment.phases import Phases
 from enrollment_pipeline.enrollment.request import (
@@ -176,7 +176,7 @@ def cancel(
     """
     with _operation(database, account, job_id, actor, "job.cancel") as doing:
         ask_to_cancel(doing.connection, job_id)
-    cancel_job(database, settings, account.id, job_id)
+    close_cancelled(database, settings, account.id, job_id)
     Phases(database, settings, job_id).report()
 
 

@@ -18,7 +18,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from enrollment_pipeline.enrollment.batching import claim_size
+from enrollment_pipeline.enrollment.batching import claim_size, portion_of
 from enrollment_pipeline.enrollment.brake import must_brake
 from enrollment_pipeline.enrollment.claims import (
     WHOLE_BATCH,
@@ -43,7 +43,12 @@ from enrollment_pipeline.errors import (
 from enrollment_pipeline.limits import service as limits
 from enrollment_pipeline.limits.budget import Reservation
 from enrollment_pipeline.records import WorkflowStatus
-from enrollment_pipeline.storage.failures import first_line, is_bad_data, transient_reason
+from enrollment_pipeline.storage.failures import (
+    first_line,
+    is_bad_data,
+    transient_reason,
+    was_rolled_back,
+)
 from enrollment_pipeline.storage.patience import OUTAGE_WAITS
 from enrollment_pipeline.storage.tenancy import Database
 
@@ -107,6 +112,7 @@ class Lane:
         self._on_contacts = on_contacts
         self._clock = clock
         self._claimed: list[int] = []
+        self._reserved: Reservation | None = None
         # Claims left to be made one batch at a time.
         self._alone = 0
         self._failed: FailedAttempt | None = None
@@ -131,51 +137,37 @@ class Lane:
 
     def _attempt(self) -> _Step:
         self._claimed = []
+        self._reserved = None
         try:
-            if self._work.budget.unlimited or self._failed is not None:
-                step = self._transact(None)
-            else:
-                step = self._within_budget()
+            with self._database.account(self._work.account_id) as connection:
+                step = self._step(connection)
         except DBAPIError as error:
+            if was_rolled_back(error):
+                self._give_back(0)
             return self._after(error)
+        self._give_back(step.enrolled if isinstance(step, Done) else 0)
         self._outages = 0
         self._failed = None
         if self._claimed and self._alone:
             self._alone -= 1
         return step
 
-    def _within_budget(self) -> _Step:
-        work = self._work
-        wanted = work.batch_size * (1 if self._alone else claim_size(work.batch_size))
-        reserved = limits.reserve(
-            self._database, work.account_id, wanted, work.budget, at=self._clock()
-        )
-        if not reserved.granted:
-            with self._database.account(work.account_id) as connection:
-                return self._wait_for_budget(connection, reserved)
-        used = 0
-        try:
-            step = self._transact(reserved.granted)
-            used = step.enrolled if isinstance(step, Done) else 0
-        finally:
-            if used < reserved.granted:
-                # Where that fails, the account enrolls fewer in this window, and never more.
-                with suppress(DBAPIError):
-                    limits.give_back(
-                        self._database,
-                        work.account_id,
-                        reserved.granted - used,
-                        work.budget,
-                        at=reserved.at,
-                    )
-        return step
+    def _give_back(self, used: int) -> None:
+        """Give back what was reserved and not used; not where a commit may have gone through."""
+        reserved = self._reserved
+        if reserved is None or used >= reserved.granted:
+            return
+        # Where that fails, the account enrolls fewer in this window, and never more.
+        with suppress(DBAPIError):
+            limits.give_back(
+                self._database,
+                self._work.account_id,
+                reserved.granted - used,
+                self._work.budget,
+                at=reserved.at,
+            )
 
-    def _wait_for_budget(self, connection: Connection, reserved: Reservation) -> _Step:
-        halted = _halted(connection, self._work)
-        if halted is not None:
-            return halted
-        if not batches.open_batches(connection, self._work.job_id).batches:
-            return LaneEnd.DONE
+    def _wait_for_budget(self, connection: Connection, reserved: Reservation) -> _Idle:
         until = reserved.opens_at or reserved.at
         jobs.wait(
             connection,
@@ -185,10 +177,6 @@ class Lane:
             budget=reserved.held_by or "",
         )
         return _Idle(_until((until - reserved.at).total_seconds()))
-
-    def _transact(self, allowance: int | None) -> _Step:
-        with self._database.account(self._work.account_id) as connection:
-            return self._step(connection, allowance)
 
     def _after(self, error: DBAPIError) -> _Step:
         reason = transient_reason(error)
@@ -228,7 +216,7 @@ class Lane:
             self._database.revive()
         return _Idle(OUTAGE_WAITS[self._outages - 1])
 
-    def _step(self, connection: Connection, allowance: int | None) -> _Step:
+    def _step(self, connection: Connection) -> _Step:
         work = self._work
         if self._failed is not None:
             count_attempt(connection, work, self._failed)
@@ -238,30 +226,41 @@ class Lane:
             return halted
         if not limits.take_lane(connection, work.account_id, work.max_lanes):
             return _Idle(0)
-        size, contacts = self._portion(allowance)
-        self._claimed = batches.claim(connection, work.job_id, size)
-        if not self._claimed:
+        claimed = batches.claim(
+            connection, work.job_id, 1 if self._alone else claim_size(work.batch_size)
+        )
+        if not claimed:
             return _rest(connection, work.job_id)
+        numbers, contacts = list(claimed), WHOLE_BATCH
+        if not work.budget.unlimited:
+            # In a transaction of its own, on another connection: the rows of a budget are locked
+            # until its end, and every lane of the account needs them.
+            self._reserved = limits.reserve(
+                self._database,
+                work.account_id,
+                sum(claimed.values()),
+                work.budget,
+                at=self._clock(),
+            )
+            if not self._reserved.granted:
+                return self._wait_for_budget(connection, self._reserved)
+            numbers, contacts = portion_of(claimed, self._reserved.granted)
+        self._claimed = numbers
         if self._alone:
-            return enroll_around_poison(connection, work, self._claimed[0], contacts)
-        return enroll_claimed(connection, work, self._claimed, contacts)
-
-    def _portion(self, allowance: int | None) -> tuple[int, int]:
-        """Return how many batches to claim, and how many contacts of each to enroll."""
-        size = 1 if self._alone else claim_size(self._work.batch_size)
-        if allowance is None:
-            return size, WHOLE_BATCH
-        whole = allowance // self._work.batch_size
-        return (min(size, whole), WHOLE_BATCH) if whole else (1, allowance)
+            return enroll_around_poison(connection, work, numbers[0], contacts)
+        return enroll_claimed(connection, work, numbers, contacts)
 
 
 def _halted(connection: Connection, work: LaneWork) -> LaneEnd | None:
     state = jobs.state(connection, work.job_id)
     if state.status is JobStatus.PAUSED:
         return LaneEnd.PAUSED
-    if state.status is JobStatus.CANCELLING:
+    if state.status in (JobStatus.CANCELLING, JobStatus.CANCELLED):
         return LaneEnd.STOPPED
-    if state.status is not JobStatus.PROCESSING:
+    if state.status is JobStatus.QUEUED:
+        # Paused and resumed while this lane slept, which is as good as the one that will come.
+        jobs.begin(connection, work.job_id)
+    elif state.status is not JobStatus.PROCESSING:
         return LaneEnd.DONE
     why = _reason_to_pause(state, work.max_failure_share)
     if why is None or not batches.open_batches(connection, work.job_id).batches:

@@ -137,10 +137,10 @@ def look(
         clock: Seconds from any beginning, for how long this look takes.
 
     Raises:
-        ConfigurationError: the scratch folder cannot be written.
+        ConfigurationError: the home folder cannot be written.
     """
     tick = Tick(settings.inbox, dict(memory.looks))
-    with _turn(settings.scratch) as mine:
+    with _turn(settings) as mine:
         if not mine:
             tick.left = list(memory.told)
             tick.idle = "Another look at the inbox is still at work."
@@ -332,18 +332,18 @@ class _Taking:
 
 
 @contextmanager
-def _turn(scratch: Path) -> Iterator[bool]:
+def _turn(settings: Settings) -> Iterator[bool]:
     """Hold the lock under which one process of the machine looks at a time; False where it is held.
 
     Without it nothing would be taken twice, but every file read twice. Processes on other machines
     do not share it.
     """
     try:
-        scratch.mkdir(parents=True, exist_ok=True)
-        lock = (scratch / "inbox.lock").open("w")
+        settings.scratch.mkdir(parents=True, exist_ok=True)
+        lock = (settings.home / ".inbox.lock").open("w")
     except OSError as error:
         raise ConfigurationError(
-            f"The folder {scratch} cannot be written: {error.strerror}.",
+            f"The folder {settings.home} cannot be written: {error.strerror}.",
             remedy="Let ENROLLMENT_HOME name a folder that this user may write.",
         ) from None
     with lock:

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from enrollment_pipeline.accounts.operations import operation
 from enrollment_pipeline.enrollment import notices, report
 from enrollment_pipeline.enrollment.batching import lane_count
-from enrollment_pipeline.enrollment.cancelling import ask_to_cancel, cancel_job
+from enrollment_pipeline.enrollment.cancelling import ask_to_cancel, close_cancelled
 from enrollment_pipeline.enrollment.engine import Lane, Stop
 from enrollment_pipeline.enrollment.pausing import pause_job
 from enrollment_pipeline.enrollment.progress import Progress
@@ -38,6 +38,7 @@ from enrollment_pipeline.enrollment.transitions import (
     require_done,
     require_finished,
     select_contacts,
+    summary_of,
     validate_contacts,
 )
 from enrollment_pipeline.enrollment.view import progress_of
@@ -156,7 +157,7 @@ class Phases:
         return Lane(self._database, work, stop, on_contacts, clock)
 
     def cancel(self, *, actor: str) -> None:
-        """End the job, unless it is closed already, and write its report.
+        """End the job, unless it is closed already.
 
         For whoever ended its run rather than the job, which no permission can prevent.
         """
@@ -172,9 +173,7 @@ class Phases:
             ) as doing,
         ):
             ask_to_cancel(doing.connection, self._job_id)
-        with suppress(InvalidStateError):
-            cancel_job(self._database, self._settings, self.account.id, self._job_id)
-        self.report()
+        close_cancelled(self._database, self._settings, self.account.id, self._job_id)
 
     def close_lanes(self) -> Job:
         """Make sure that every batch has ended; asks the database, not the lanes.
@@ -219,9 +218,22 @@ class Phases:
         Raises:
             JobIncompleteError: batches are left, or not made yet.
             InvalidStateError: the job is paused or being cancelled.
-            ConfigurationError: the files cannot be written; the job then stays as it was.
+            ConfigurationError: the files cannot be written; the job then says so, and stays open.
         """
-        now = datetime.now(UTC)
+        try:
+            return self._report(datetime.now(UTC))
+        except OSError as error:
+            why = ConfigurationError(
+                f"The report cannot be written to {self.folder}: {error.strerror}.",
+                remedy="Make room or give permission there, then go on with: "
+                f"enrollment resume {self._job_id}",
+            )
+        with self._locked() as (connection, job):
+            if not job.status.closed:
+                jobs.change(connection, job.id, error=why.as_dict())
+        raise why
+
+    def _report(self, now: datetime) -> Report:
         with self._locked() as (connection, job):
             kept = kept_counts(job)
             if kept is not None:
@@ -231,14 +243,9 @@ class Phases:
                 require_finished(connection, job)
                 close_job(connection, self._settings, job, counts, now)
                 job = jobs.load(connection, job.id)
-            try:
-                files = report.write_files(connection, job, counts, self.folder, now=now)
-            except OSError as error:
-                raise ConfigurationError(
-                    f"The report cannot be written to {self.folder}: {error.strerror}.",
-                    remedy="Make room or give permission there, then go on with: "
-                    f"enrollment resume {self._job_id}",
-                ) from None
+            elif job.report is None:
+                jobs.change(connection, job.id, report=summary_of(job, counts, now))
+            files = report.write_files(connection, job, counts, self.folder, now=now)
         return Report(job, counts, files)
 
     def fail(self, error: dict[str, Any]) -> None:

@@ -1,8 +1,9 @@
 """The queue of all accounts: what is in it, and jobs whose run has died."""
 
-from enrollment_pipeline.enrollment.cancelling import cancel_job
+from enrollment_pipeline.enrollment.cancelling import close_cancelled
 from enrollment_pipeline.enrollment.phases import Phases
 from enrollment_pipeline.enrollment.queueing import MAX_RESTARTS, QueuedJob
+from enrollment_pipeline.enrollment.states import JobStatus
 from enrollment_pipeline.enrollment.store import queue
 from enrollment_pipeline.errors import RunFailedError
 from enrollment_pipeline.settings import Settings
@@ -28,16 +29,21 @@ def restart(database: Database, settings: Settings, job: QueuedJob) -> bool:
     if restarts <= MAX_RESTARTS:
         return True
     why = RunFailedError(
-        f"The run of the job died {MAX_RESTARTS + 1} times in a row without any progress.",
+        f"{MAX_RESTARTS + 1} attempts at the job in a row died without any progress.",
         remedy=f"Look at its runs in the Dagster UI, then: enrollment resume {job.job_id}",
     )
     Phases(database, settings, job.job_id).give_up(why)
     return False
 
 
-def finish_cancelling(database: Database, settings: Settings, job: QueuedJob) -> None:
-    """End a job whose cancellation was begun by somebody who has gone."""
-    phases = Phases(database, settings, job.job_id)
-    if not phases.job().status.closed:
-        cancel_job(database, settings, job.account_id, job.job_id)
-    phases.report()
+def finish_cancelling(
+    database: Database, settings: Settings, job: QueuedJob, *, actor: str
+) -> None:
+    """Close a job that somebody began to cancel, or whose run somebody terminated.
+
+    Its report is left to a run. `actor` is who terminated.
+    """
+    if job.status is JobStatus.CANCELLING:
+        close_cancelled(database, settings, job.account_id, job.job_id)
+    else:
+        Phases(database, settings, job.job_id).cancel(actor=actor)

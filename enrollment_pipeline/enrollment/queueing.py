@@ -14,6 +14,8 @@ from enrollment_pipeline.enrollment.states import JobStatus
 
 # Dagster's own retry of a run whose worker was killed comes within some seconds, and goes first.
 RETRY_GRACE = timedelta(seconds=30)
+# Where Dagster has said that it will retry the run, it gets longer: its daemon may be busy.
+ANNOUNCED_RETRY_GRACE = timedelta(minutes=5)
 # A job whose runs die this often in a row without any progress will not get on by itself.
 MAX_RESTARTS = 5
 
@@ -38,11 +40,16 @@ class QueuedJob:
 
 @dataclass(frozen=True, slots=True)
 class SeenRun:
-    """What is known of a run of a job: its run key, when it began to work and when it ended."""
+    """What is known of a run of a job: its run key, when it began to work and when it ended.
+
+    `terminated`: somebody ended it on purpose. `retried`: Dagster has said that it will retry it.
+    """
 
     run_key: str | None
     begun_at: datetime | None
     ended_at: datetime | None
+    terminated: bool = False
+    retried: bool = False
 
 
 class Turn(StrEnum):
@@ -61,20 +68,26 @@ def run_key(job: QueuedJob) -> str:
 
 def turn_of(job: QueuedJob, runs: Sequence[SeenRun], now: datetime) -> Turn:
     """Return what a job needs that is due, by the runs it has had."""
-    if any(run.ended_at is None and not _is_lost(job, run, now) for run in runs):
+    if any(run.ended_at is None and not is_lost(job, run, now) for run in runs):
         return Turn.WAIT
     if job.status is JobStatus.CANCELLING:
         return Turn.FINISH_CANCELLING
     if run_key(job) not in {run.run_key for run in runs}:
         return Turn.START
-    last_end = max((run.ended_at for run in runs if run.ended_at is not None), default=None)
-    if last_end is not None and now - last_end < RETRY_GRACE:
+    last = max(runs, key=lambda run: run.ended_at or run.begun_at or now)
+    if last.terminated:
+        return Turn.FINISH_CANCELLING
+    grace = ANNOUNCED_RETRY_GRACE if last.retried else RETRY_GRACE
+    if last.ended_at is not None and now - last.ended_at < grace:
         return Turn.WAIT
     return Turn.RESTART
 
 
-def _is_lost(job: QueuedJob, run: SeenRun, now: datetime) -> bool:
-    return run.begun_at is not None and now - max(run.begun_at, job.alive_at) > LOST_AFTER
+def is_lost(job: QueuedJob, run: SeenRun, now: datetime) -> bool:
+    """Return whether a run is said to be at work, and nothing has been seen of it for too long."""
+    if run.ended_at is not None or run.begun_at is None:
+        return False
+    return now - max(run.begun_at, job.alive_at) > LOST_AFTER
 
 
 def fair_order(

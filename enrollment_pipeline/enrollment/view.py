@@ -23,7 +23,13 @@ from enrollment_pipeline.enrollment.store import batches
 from enrollment_pipeline.enrollment.store.jobs import Job
 from enrollment_pipeline.records import Outcome
 
-_AT_WORK = (JobStatus.PENDING, JobStatus.VALIDATING, JobStatus.QUEUED, JobStatus.PROCESSING)
+_AT_WORK = (
+    JobStatus.PENDING,
+    JobStatus.VALIDATING,
+    JobStatus.QUEUED,
+    JobStatus.PROCESSING,
+    JobStatus.CANCELLING,
+)
 
 
 def progress_of(connection: Connection, job: Job, *, now: datetime) -> Progress:
@@ -128,9 +134,13 @@ def _attention(job: Job, now: datetime) -> str | None:
     if job.completed_at is not None:
         return notice_of(job) if job.error is None else None
     alive_at = job.heartbeat_at or job.scheduled_at or job.created_at
-    if job.status in _AT_WORK and abandoned(alive_at, now):
-        return f"Nobody is working on this. Go on with: enrollment resume {job.id}"
-    return None
+    if job.status not in _AT_WORK or not abandoned(alive_at, now):
+        return None
+    if job.status is JobStatus.CANCELLING:
+        return f"Its cancellation was cut off. End it with: enrollment cancel {job.id}"
+    if job.status is JobStatus.PENDING and job.runner == "queue":
+        return "It waits for its turn in the queue, which a running enrollment ui serves."
+    return f"Nobody is working on this. Go on with: enrollment resume {job.id}"
 
 
 def _iso(instant: datetime | None) -> str | None:

@@ -23,6 +23,8 @@ LONGEST_WAIT = WAITS[-1]
 # Request Timeout, Too Early, Too Many Requests.
 _PATIENCE_ASKED = frozenset({408, 425, 429})
 
+_SHOWN_AT_MOST = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -74,3 +76,9 @@ def retry_after(header: str, now: datetime) -> timedelta | None:
     except (ValueError, OverflowError):
         return None
     return min(LONGEST_WAIT, wait) if wait > timedelta(0) else None
+
+
+def one_line(text: str) -> str:
+    """Return what the other side said as one short line."""
+    shown = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(shown.split())[:_SHOWN_AT_MOST]

@@ -21,14 +21,13 @@ from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 from enrollment_pipeline.errors import ConfigurationError
-from enrollment_pipeline.notifications.attempts import Attempt, no_answer
+from enrollment_pipeline.notifications.attempts import Attempt, no_answer, one_line
 from enrollment_pipeline.settings import Settings
 
 # Submission, and submission over TLS (RFC 8314).
 _PORTS = {"smtp": 587, "smtps": 465}
 # Shorter than the first wait of a retry, so that no second sender begins meanwhile.
 _SECONDS = 20.0
-_SHOWN_AT_MOST = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +81,7 @@ def send(
     except ssl.SSLCertVerificationError as error:
         return no_answer(f"The certificate of the mail server is not valid: {error.verify_message}")
     except (smtplib.SMTPException, OSError) as error:
-        return no_answer(f"The mail server could not be reached: {_told(str(error))}")
+        return no_answer(f"The mail server could not be reached: {one_line(str(error))}")
     return Attempt(delivered=True, answer_code=250)
 
 
@@ -209,11 +208,6 @@ def _refused(code: int, text: bytes | str) -> Attempt:
     return Attempt(
         delivered=False,
         answer_code=code,
-        error=f"The mail server answered {code}: {_told(words)}",
+        error=f"The mail server answered {code}: {one_line(words)}",
         retryable=400 <= code <= 499,
     )
-
-
-def _told(text: str) -> str:
-    """Return foreign text as one short line."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_SHOWN_AT_MOST]

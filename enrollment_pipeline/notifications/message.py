@@ -7,11 +7,11 @@ of a contact. Does not belong here: how a message is kept (`outbox`) and sent (`
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Self, TypedDict
+from typing import Any, TypedDict
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 from uuid import UUID
 
@@ -20,8 +20,6 @@ from email_validator import EmailNotValidError, validate_email
 from enrollment_pipeline.errors import InvalidRequestError
 
 LONGEST_URL = 2000
-# So that one request cannot fill the outbox.
-MOST_RECIPIENTS = 50
 _LONGEST_SUBJECT = 200
 
 _VISIBLE_ASCII = re.compile(r"[!-\[\]-~]+")
@@ -91,25 +89,6 @@ class Recipients:
 
     emails: tuple[str, ...] = ()
     webhooks: tuple[str, ...] = ()
-
-    @classmethod
-    def checked(cls, emails: Iterable[str], webhooks: Iterable[str]) -> Self:
-        """Return the recipients in the form that is kept, each once.
-
-        Raises:
-            InvalidRequestError: one cannot be used, or there are too many.
-        """
-        found = cls(
-            tuple(dict.fromkeys(email_address(one) for one in emails)),
-            tuple(dict.fromkeys(webhook_url(one) for one in webhooks)),
-        )
-        number = len(found.emails) + len(found.webhooks)
-        if number > MOST_RECIPIENTS:
-            raise InvalidRequestError(
-                f"The request names {number} recipients; at most {MOST_RECIPIENTS} are told.",
-                remedy="Name a mailing list instead.",
-            )
-        return found
 
 
 def email_address(text: str) -> str:

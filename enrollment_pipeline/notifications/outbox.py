@@ -6,11 +6,11 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from enrollment_pipeline.errors import InvalidRequestError
 from enrollment_pipeline.notifications import store
 from enrollment_pipeline.notifications.message import Notice, Recipients, shown
 from enrollment_pipeline.notifications.store import Delivery, Message
 from enrollment_pipeline.records import Account
+from enrollment_pipeline.storage.paging import offset_of
 from enrollment_pipeline.storage.tenancy import Database
 
 
@@ -38,12 +38,9 @@ def list_deliveries(
     Raises:
         InvalidRequestError: there is no such page.
     """
-    if limit < 1 or page < 1:
-        raise InvalidRequestError(f"There is no page {page} of {limit} rows; both begin at 1.")
+    offset = offset_of(limit, page)
     with database.account(account.id) as connection:
-        found, total = store.page(
-            connection, subject_id=job_id, limit=limit, offset=(page - 1) * limit
-        )
+        found, total = store.page(connection, subject_id=job_id, limit=limit, offset=offset)
         deliveries = store.deliveries_of(connection, [message.id for message in found])
     return {
         "notifications": [

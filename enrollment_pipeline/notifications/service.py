@@ -1,7 +1,8 @@
 """Notifications as the rest of the product asks for them.
 
-Belongs here: nothing but the names. Writing and listing messages is in `outbox`, sending them in
-`delivery`, who is told of what in `channels`.
+Belongs here: nothing but the names. Writing and listing messages is in `outbox`, who is told of
+what in `channels`. Sending them is asked of `delivery` itself, which brings mail and HTTP along, so
+that commands that send nothing need not load them.
 """
 
 from enrollment_pipeline.notifications.channels import (
@@ -11,19 +12,11 @@ from enrollment_pipeline.notifications.channels import (
     rotate_secret,
     webhook_secret,
 )
-from enrollment_pipeline.notifications.delivery import (
-    DeliveryCounts,
-    deliver_due,
-    is_anything_due,
-)
 from enrollment_pipeline.notifications.outbox import enqueue, list_deliveries, prune
 
 __all__ = [
-    "DeliveryCounts",
     "add_channel",
-    "deliver_due",
     "enqueue",
-    "is_anything_due",
     "list_channels",
     "list_deliveries",
     "prune",

@@ -18,6 +18,7 @@ from enrollment_pipeline.notifications.attempts import (
     Attempt,
     is_retryable_http,
     no_answer,
+    one_line,
     retry_after,
 )
 from enrollment_pipeline.notifications.network import (
@@ -29,7 +30,6 @@ from enrollment_pipeline.notifications.network import (
 
 _PORTS = {"http": 80, "https": 443}
 _READ_AT_MOST = 1024
-_SHOWN_AT_MOST = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def post(
         return no_answer(f"The receiver did not answer in time ({type(error).__name__}).")
     except (httpcore.NetworkError, httpcore.ProtocolError) as error:
         return no_answer(
-            f"The receiver could not be reached: {_told(str(error)) or type(error).__name__}"
+            f"The receiver could not be reached: {one_line(str(error)) or type(error).__name__}"
         )
     return _meaning(answer, now)
 
@@ -150,7 +150,7 @@ def _beginning(response: httpcore.Response) -> str:
                 break
     except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError):
         pass
-    return _told(read[:_READ_AT_MOST].decode("utf-8", "replace"))
+    return one_line(read[:_READ_AT_MOST].decode("utf-8", "replace"))
 
 
 def _meaning(answer: _Answer, now: datetime) -> Attempt:
@@ -167,8 +167,3 @@ def _meaning(answer: _Answer, now: datetime) -> Attempt:
         retryable=is_retryable_http(status),
         retry_after=retry_after(answer.retry_after, now),
     )
-
-
-def _told(text: str) -> str:
-    """Return foreign text as one short line."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_SHOWN_AT_MOST]

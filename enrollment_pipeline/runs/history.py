@@ -6,6 +6,7 @@ import dagster as dg
 
 PARTITION = "dagster/partition"
 RUN_KEY = "dagster/run_key"
+WILL_RETRY = "dagster/will_retry"
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,

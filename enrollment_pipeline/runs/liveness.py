@@ -6,6 +6,7 @@ and of others only the code server that started them, if it still lives.
 """
 
 import socket
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -14,15 +15,18 @@ import dagster as dg
 import psutil
 
 HOST = "enrollment/host"
+BOOT = "enrollment/boot"
 PROCESS = "enrollment/process"
 # A start is reckoned from the clock, which may be set in between.
 _CLOCK_STEP_SECONDS = 5.0
 _ALIVE = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+_GONE = "The process that executed this run has gone."
+_LOST = "Nothing has been seen of this run for too long; another one goes on."
 
 
 def own_tags() -> dict[str, str]:
-    """Return the tags that name this machine and this process."""
-    return {HOST: _machine(), PROCESS: _identity(psutil.Process())}
+    """Return the tags that name this machine, its present boot and this process."""
+    return {HOST: socket.gethostname(), BOOT: _boot(), PROCESS: _identity(psutil.Process())}
 
 
 def sign_on(instance: dg.DagsterInstance, run_id: str) -> None:
@@ -39,12 +43,38 @@ def _sign_on(instance: dg.DagsterInstance, run_id: str) -> None:
 
 
 def repair_dead_runs(instance: dg.DagsterInstance) -> list[str]:
-    """Mark the runs of this machine whose process has gone as failed; return their ids."""
-    here = dg.RunsFilter(statuses=_ALIVE, tags={HOST: _machine()})
-    dead = [run for run in instance.get_runs(here) if not _lives(run.tags.get(PROCESS, ""))]
-    for run in dead:
-        instance.report_run_failed(run, message="The process that executed this run has gone.")
-    return [run.run_id for run in dead]
+    """Mark the runs of this machine whose process has gone as failed; return their ids.
+
+    Those of an earlier boot are dead; those of this boot in another container cannot be told.
+    """
+    here = dg.RunsFilter(statuses=_ALIVE, tags={HOST: socket.gethostname()})
+    dead = [run.run_id for run in instance.get_runs(here) if _is_dead(run.tags)]
+    return [run_id for run_id in dead if _report_failed(instance, run_id, _GONE)]
+
+
+def give_up_lost_run(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Mark a run as failed that shows no life on a machine that cannot be asked.
+
+    Otherwise it would keep a place among the runs at work for good.
+    """
+    _report_failed(instance, run_id, _LOST)
+
+
+def _report_failed(instance: dg.DagsterInstance, run_id: str, message: str) -> bool:
+    # It may have ended by itself meanwhile, and must not be turned into a failure.
+    run = instance.get_run_by_id(run_id)
+    if run is None or run.status not in _ALIVE:
+        return False
+    instance.report_run_failed(run, message=message)
+    return True
+
+
+def _is_dead(tags: Mapping[str, str]) -> bool:
+    boot, _, space = tags.get(BOOT, "").partition("/")
+    own_boot, _, own_space = _boot().partition("/")
+    if boot != own_boot:
+        return True
+    return space == own_space and not _lives(tags.get(PROCESS, ""))
 
 
 def _identity(process: psutil.Process) -> str:
@@ -56,13 +86,15 @@ def _lives(identity: str) -> bool:
     number, _, begun = identity.partition("@")
     try:
         process = psutil.Process(int(number))
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
         return abs(process.create_time() - float(begun)) <= _CLOCK_STEP_SECONDS
     except (psutil.Error, ValueError):
         return False
 
 
-def _machine() -> str:
-    # Names are given twice; the number that the kernel draws at each start is not.
-    boot = Path("/proc/sys/kernel/random/boot_id")
-    name = socket.gethostname()
-    return f"{name}@{boot.read_text(encoding='ascii').strip()}" if boot.is_file() else name
+def _boot() -> str:
+    """Return the number that the kernel drew at its start, and the space its process ids are in."""
+    boot, space = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
+    drawn = boot.read_text(encoding="ascii").strip() if boot.is_file() else ""
+    return f"{drawn}/{space.readlink() if space.exists() else ''}"

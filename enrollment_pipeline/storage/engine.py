@@ -42,6 +42,18 @@ _PATIENCE = {
     "tcp_user_timeout": 60_000,
 }
 
+# Compiling a statement that runs for milliseconds costs more than it saves. And a backend whose
+# client, or whose client's machine, has gone must notice, or it keeps its locks.
+_ROLE_SETTINGS = (
+    "jit = off",
+    "client_connection_check_interval = 500",
+    "idle_in_transaction_session_timeout = '5min'",
+    "tcp_keepalives_idle = 30",
+    "tcp_keepalives_interval = 10",
+    "tcp_keepalives_count = 3",
+    "tcp_user_timeout = '60s'",
+)
+
 _STATE = text(
     """
     select (select version_num from enrollment.alembic_version) as version,
@@ -279,12 +291,8 @@ def _ensure_app_role(connection: Connection, app: URL, *, given: bool) -> None:
                 app.password.encode(), APP_ROLE.encode(), b"scram-sha-256"
             )
             connection.exec_driver_sql(f"alter role {APP_ROLE} login password '{hashed.decode()}'")
-        # Compiling a statement that runs for milliseconds costs more than it saves; and a backend
-        # whose client has gone must notice, or it holds its locks until its statement ends.
-        connection.execute(text(f"alter role {APP_ROLE} set jit = off"))
-        connection.execute(
-            text(f"alter role {APP_ROLE} set client_connection_check_interval = 500")
-        )
+        for setting in _ROLE_SETTINGS:
+            connection.execute(text(f"alter role {APP_ROLE} set {setting}"))
     except ProgrammingError as error:
         raise ConfigurationError(
             f"The owner of the database may not {'change' if known else 'create'} the role "

@@ -33,6 +33,20 @@ def transient_reason(error: DBAPIError) -> Reason | None:
     return Reason.DATABASE_ERROR if state.startswith(_TRANSIENT_CLASSES) else None
 
 
+def was_rolled_back(error: DBAPIError) -> bool:
+    """Return whether the transaction surely came to nothing.
+
+    Where the connection was lost, a commit may have gone through and only its answer not.
+    """
+    cause = error.orig
+    state = cause.sqlstate if isinstance(cause, psycopg.Error) else None
+    return (
+        state is not None
+        and not state.startswith(("08", "57"))
+        and not (error.connection_invalidated)
+    )
+
+
 def is_bad_data(error: DBAPIError) -> bool:
     """Return whether one of the rows is to blame, and not the statement or the server."""
     cause = error.orig

@@ -1,7 +1,7 @@
 """Riding out an outage of the database: a restart of the server, a cut connection, a deadlock."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from sqlalchemy.exc import DBAPIError
@@ -16,13 +16,18 @@ T = TypeVar("T")
 OUTAGE_WAITS = (0.2, 0.5, 1, 2, 4, 8, 15, 30)
 
 
-def patiently(work: Callable[[], T], sleep: Callable[[float], None] = time.sleep) -> T:
+def patiently(
+    work: Callable[[], T],
+    *,
+    waits: Sequence[float] = OUTAGE_WAITS,
+    sleep: Callable[[float], None] = time.sleep,
+) -> T:
     """Do work that may be repeated, again and again while the database is away.
 
     Raises:
         DatabaseUnavailableError: it stays away.
     """
-    for seconds in OUTAGE_WAITS:
+    for seconds in waits:
         try:
             return work()
         except DatabaseUnavailableError:

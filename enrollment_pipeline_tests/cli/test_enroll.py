@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from enrollment_pipeline.cli import main
 from enrollment_pipeline.runs.instance import open_instance
-from enrollment_pipeline.runs.liveness import HOST, PROCESS, _machine, repair_dead_runs
+from enrollment_pipeline.runs.liveness import PROCESS, own_tags, repair_dead_runs
 
 PROGRAM = str(Path(sys.executable).parent / "enrollment")
 OUTCOMES = [
@@ -358,7 +358,7 @@ def test_runs_whose_process_has_gone_are_marked_failed(settings, database):
             job_name="bulk_enrollment",
             run_id=dg._core.utils.make_new_run_id(),
             status=dg.DagsterRunStatus.STARTED,
-            tags={HOST: _machine(), PROCESS: "999999@1"},
+            tags={**own_tags(), PROCESS: "999999@1"},
         )
         instance.add_run(run)
 

@@ -14,7 +14,7 @@ from enrollment_pipeline.defs.enrollment.job import JOB_NAME
 from enrollment_pipeline.defs.product import Product
 from enrollment_pipeline.enrollment import service
 from enrollment_pipeline.records import Account
-from enrollment_pipeline.runs.liveness import HOST, PROCESS, _machine
+from enrollment_pipeline.runs.liveness import HOST, PROCESS, own_tags
 from enrollment_pipeline.settings import Settings
 from enrollment_pipeline.storage.tenancy import Database
 
@@ -148,7 +148,7 @@ def test_a_job_whose_worker_was_killed_unnoticed_goes_on_with_another_run(
 ) -> None:
     add_workflow(account)
     job_id = submit(account, EVERYBODY, runner="queue")
-    run = add_run(job_id, **{HOST: _machine(), PROCESS: "999999@1"})
+    run = add_run(job_id, **{**own_tags(), PROCESS: "999999@1"})
 
     assert tick() == []
     found = instance.get_run_by_id(run.run_id)

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
 
 from enrollment_pipeline.enrollment import service
 from enrollment_pipeline.enrollment.engine import LaneEnd
@@ -188,11 +187,12 @@ def test_processes_of_one_account_share_its_budget(
         time.sleep(0.1)
 
     assert sum(len(bulk.enrolled_by(job)) for job in jobs) == 200
-    with bulk.database.account(bulk.account.id) as connection:
-        # The minute passes.
-        connection.execute(
-            text("update enrollment.rate_buckets set window_started_at = now() - interval '1 min'")
-        )
+    # The minute passes.
+    bulk.sql(
+        "update enrollment.rate_buckets set window_started_at = now() - interval '1 min' "
+        "where account_id = :account",
+        account=bulk.account.id,
+    )
     while sum(len(bulk.enrolled_by(job)) for job in jobs) < 400:
         assert time.monotonic() < deadline
         time.sleep(0.1)

@@ -19,14 +19,14 @@ from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword
 from pydantic import SecretStr
 from sqlalchemy import Engine, text
 
-from enrollment_pipeline.notifications import service
+from enrollment_pipeline.notifications import delivery, service
+from enrollment_pipeline.notifications.delivery import DeliveryCounts
 from enrollment_pipeline.notifications.message import (
     Event,
     JobPayload,
     Notice,
     Recipients,
 )
-from enrollment_pipeline.notifications.service import DeliveryCounts
 from enrollment_pipeline.records import Account, Outcome
 from enrollment_pipeline.settings import Settings
 from enrollment_pipeline.storage.tenancy import Database
@@ -95,7 +95,7 @@ class Outbox:
     def deliver(self, **changes: Any) -> DeliveryCounts:
         """Send what is due in this account."""
         given = {"account_id": self.account.id, "most": 100, "now": self.clock, **changes}
-        return service.deliver_due(self.database, self.settings, **given)
+        return delivery.deliver_due(self.database, self.settings, **given)
 
     def log(self, **wanted: Any) -> list[dict[str, Any]]:
         """The messages and their attempts, newest first."""

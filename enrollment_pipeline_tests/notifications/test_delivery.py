@@ -15,9 +15,9 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from enrollment_pipeline.notifications import service
+from enrollment_pipeline.notifications import delivery, service
 from enrollment_pipeline.notifications.attempts import MOST_ATTEMPTS, WAITS
-from enrollment_pipeline.notifications.service import DeliveryCounts
+from enrollment_pipeline.notifications.delivery import DeliveryCounts
 from enrollment_pipeline.settings import Settings
 from enrollment_pipeline_tests.notifications.conftest import (
     MailServer,
@@ -122,12 +122,12 @@ SENDER = """
 import sys
 from datetime import UTC, datetime
 from uuid import UUID
-from enrollment_pipeline.notifications import service
+from enrollment_pipeline.notifications import delivery, service
 from enrollment_pipeline.settings import load_settings
 from enrollment_pipeline.storage.engine import open_database
 
 settings = load_settings()
-service.deliver_due(
+delivery.deliver_due(
     open_database(settings), settings, now=lambda: datetime.now(UTC), most=1,
     account_id=UUID(sys.argv[1]),
 )
@@ -358,7 +358,7 @@ def test_the_messages_of_all_accounts_are_sent_and_each_signed_with_its_own_secr
     for outbox in outboxes:
         outbox.tell(webhooks=(receiver.url,))
 
-    assert service.is_anything_due(outboxes[0].database, outboxes[0].clock())
+    assert delivery.is_anything_due(outboxes[0].database, outboxes[0].clock())
     outboxes[0].deliver(account_id=None, most=1000)
 
     assert [outbox.only()["status"] for outbox in outboxes] == ["delivered", "delivered"]

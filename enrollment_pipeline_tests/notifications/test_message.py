@@ -11,10 +11,8 @@ from hypothesis import strategies as st
 from enrollment_pipeline.errors import InvalidRequestError
 from enrollment_pipeline.notifications.message import (
     LONGEST_URL,
-    MOST_RECIPIENTS,
     Channel,
     Event,
-    Recipients,
     body_of,
     document_of,
     email_address,
@@ -130,22 +128,6 @@ def test_a_url_that_cannot_be_used_is_refused_without_being_repeated(
 
     assert problem in refusal.value.message
     assert "hunter2" not in json.dumps(refusal.value.as_dict())
-
-
-def test_the_same_recipient_in_another_spelling_is_one() -> None:
-    found = Recipients.checked(
-        ["ann@example.com", "Ann@EXAMPLE.com"], ["https://example.com", "HTTPS://example.com/"]
-    )
-
-    assert found == Recipients(("ann@example.com",), ("https://example.com/",))
-
-
-def test_a_request_cannot_fill_the_outbox() -> None:
-    many = [f"a{number}@example.com" for number in range(MOST_RECIPIENTS)]
-
-    assert len(Recipients.checked(many, []).emails) == MOST_RECIPIENTS
-    with pytest.raises(InvalidRequestError, match="51 recipients"):
-        Recipients.checked(many, ["https://example.com"])
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def send(url: str, **changes: Any) -> Attempt:
     given = {
         "message_id": uuid4(),
         "secret": SECRET,
-        "now": NOW,
+        "now": datetime.now(UTC),
         "allow_private": True,
         **changes,
     }
@@ -40,7 +40,7 @@ def send(url: str, **changes: Any) -> Attempt:
 def test_a_message_arrives_as_json_under_its_id(receiver: Receiver) -> None:
     message_id = uuid4()
 
-    attempt = send(f"{receiver.url}?a=b%20c", message_id=message_id)
+    attempt = send(f"{receiver.url}?a=b%20c", message_id=message_id, now=NOW)
 
     assert attempt == Attempt(delivered=True, answer_code=200)
     (request,) = receiver.received

@@ -1,5 +1,6 @@
 """What the end of a run means for its job, where the run could not say it itself."""
 
+from collections.abc import Callable
 from uuid import UUID
 
 import dagster as dg
@@ -7,7 +8,11 @@ import dagster as dg
 from enrollment_pipeline.defs.enrollment.job import bulk_enrollment
 from enrollment_pipeline.defs.product import TERMINATED_BY, Product, explained
 from enrollment_pipeline.enrollment.phases import Phases
-from enrollment_pipeline.runs.history import was_terminated
+from enrollment_pipeline.runs.history import WILL_RETRY, was_terminated
+from enrollment_pipeline.storage.patience import patiently
+
+# Seconds; a sensor has a minute in all.
+WAITS = (0.5, 1, 2, 4, 8, 15)
 
 
 @dg.run_status_sensor(
@@ -22,10 +27,7 @@ def enrollment_run_canceled(
     """Cancel the job, unless only the run's process was stopped: then the queue goes on with it."""
     if not was_terminated(context.instance, context.dagster_run.run_id):
         return
-    with explained(), product.database() as database:
-        phases = Phases(database, product.settings(), UUID(context.partition_key))
-        if not phases.job().status.closed:
-            phases.cancel(actor=TERMINATED_BY)
+    _patiently(product, context.partition_key, _cancel)
 
 
 @dg.run_failure_sensor(
@@ -37,8 +39,27 @@ def enrollment_run_failed(
     context: dg.RunFailureSensorContext, product: dg.ResourceParam[Product]
 ) -> None:
     """Leave a message, unless Dagster or the queue starts another run by itself."""
-    if context.dagster_run.tags.get("dagster/will_retry") == "true":
+    if context.dagster_run.tags.get(WILL_RETRY) == "true":
         return
-    with explained(), product.database() as database:
-        phases = Phases(database, product.settings(), UUID(context.partition_key))
-        phases.tell_of_failed_run(context.dagster_run.run_id, context.failure_event.message or "")
+    reason = context.failure_event.message or ""
+    run_id = context.dagster_run.run_id
+    _patiently(product, context.partition_key, lambda one: one.tell_of_failed_run(run_id, reason))
+
+
+def _cancel(phases: Phases) -> None:
+    if not phases.job().status.closed:
+        phases.cancel(actor=TERMINATED_BY)
+        phases.report()
+
+
+def _patiently(product: Product, partition_key: str | None, work: Callable[[Phases], None]) -> None:
+    # Dagster shows a sensor the end of a run once, whether the sensor managed or not.
+    if partition_key is None:
+        return
+
+    def once() -> None:
+        with product.database() as database:
+            work(Phases(database, product.settings(), UUID(partition_key)))
+
+    with explained():
+        patiently(once, waits=WAITS)

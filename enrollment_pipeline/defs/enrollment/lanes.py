@@ -37,12 +37,9 @@ CHECKS = {
 def open_lanes(
     context: dg.OpExecutionContext, product: dg.ResourceParam[Product]
 ) -> Iterator[dg.DynamicOutput[int]]:
-    """Yield a step per worker, with the number of lanes that it opens.
-
-    At least one: a job with nothing left needs a lane to see that.
-    """
-    lanes = max(1, product.do(context, Phases.open_lanes))
-    if product.one_step:
+    """Yield a step per worker, with the number of lanes that it opens; 0 where nothing is left."""
+    lanes = product.do(context, Phases.open_lanes)
+    if product.one_step or not lanes:
         yield dg.DynamicOutput(lanes, mapping_key="lanes")
         return
     for number in range(1, lanes + 1):
@@ -54,18 +51,25 @@ def enroll_lane(
     context: dg.OpExecutionContext, product: dg.ResourceParam[Product], lanes: int
 ) -> None:
     """Work with so many lanes; a stop ends them after the transactions in progress."""
+    if not lanes:
+        return
     with product.phases(context) as phases, StopFlag() as stop:
         observed = _Observed(context, phases)
         workers = [phases.lane(stop, observed.count) for _ in range(lanes)]
         end = drain_together(workers, tell=observed.tell, every=OBSERVATION_INTERVAL)
     context.log.info(f"{lanes} lanes {end}: {observed.contacts} contacts.")
-    if end is LaneEnd.STOPPED:
+    if end is LaneEnd.STOPPED or (stop.is_set() and end is not LaneEnd.DONE):
         if is_terminated(context):
-            product.do(context, lambda phases: phases.cancel(actor=TERMINATED_BY))
+            product.do(context, _cancel)
         if context.run.remote_job_origin is None:
             # A run inside a command has nobody to announce its end, and would end as FAILURE.
             context.instance.report_run_canceling(context.run)
         raise dg.DagsterExecutionInterruptedError
+
+
+def _cancel(phases: Phases) -> None:
+    phases.cancel(actor=TERMINATED_BY)
+    phases.report()
 
 
 @dg.op(

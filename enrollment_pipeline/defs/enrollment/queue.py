@@ -3,24 +3,30 @@
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
-from uuid import UUID
 
 import dagster as dg
 
 from enrollment_pipeline.defs.enrollment.job import JOB_NAME, bulk_enrollment
 from enrollment_pipeline.defs.enrollment.partitions import ENROLLMENT_JOBS
-from enrollment_pipeline.defs.product import Product, explained
+from enrollment_pipeline.defs.product import TERMINATED_BY, Product, explained
 from enrollment_pipeline.enrollment import queue
 from enrollment_pipeline.enrollment.queueing import (
     QueuedJob,
     SeenRun,
     Turn,
     fair_order,
+    is_lost,
     run_key,
     turn_of,
 )
-from enrollment_pipeline.runs.history import RUN_KEY, free_places, runs_by_partition
-from enrollment_pipeline.runs.liveness import repair_dead_runs
+from enrollment_pipeline.runs.history import (
+    RUN_KEY,
+    WILL_RETRY,
+    free_places,
+    runs_by_partition,
+    was_terminated,
+)
+from enrollment_pipeline.runs.liveness import give_up_lost_run, repair_dead_runs
 from enrollment_pipeline.settings import Settings
 from enrollment_pipeline.storage.tenancy import Database
 
@@ -51,17 +57,18 @@ def enrollment_queue(
         turns = _turns(context.instance, queue.open_jobs(database))
         waiting = [job for job, turn in turns if turn is Turn.START]
         waiting += _restarted(database, settings, turns)
-        for job, turn in turns:
-            if turn is Turn.FINISH_CANCELLING:
-                queue.finish_cancelling(database, settings, job)
+        ended = _ended(context, database, settings, turns)
     at_work = Counter(job.account_id for job, turn in turns if turn is Turn.WAIT)
     places = free_places(context.instance, MOST_AT_ONCE)
     chosen = fair_order(waiting, at_work, places)
     if len(chosen) < len(waiting):
         context.log.info(f"{len(waiting) - len(chosen)} jobs wait for a free place.")
-    keys = [str(job.job_id) for job in chosen]
+    keys = [str(job.job_id) for job in (*chosen, *ended)]
     return dg.SensorResult(
-        run_requests=[_run_request(job) for job in chosen],
+        run_requests=[
+            *(_run_request(job, run_key(job)) for job in chosen),
+            *(_run_request(job, f"{run_key(job)}:report") for job in ended),
+        ],
         dynamic_partitions_requests=[ENROLLMENT_JOBS.build_add_request(keys)] if keys else [],
     )
 
@@ -71,8 +78,34 @@ def _turns(instance: dg.DagsterInstance, jobs: list[QueuedJob]) -> list[tuple[Qu
     # now, and that is waited for.
     now = datetime.now(UTC)
     found = runs_by_partition(instance, JOB_NAME, [str(job.job_id) for job in jobs])
-    runs = {UUID(key): [_seen(record) for record in records] for key, records in found.items()}
-    return [(job, turn_of(job, runs[job.job_id], now)) for job in jobs]
+    turns = []
+    for job in jobs:
+        records = found[str(job.job_id)]
+        runs = [_seen(instance, record) for record in records]
+        turns.append((job, turn_of(job, runs, now)))
+        for record, run in zip(records, runs, strict=True):
+            if is_lost(job, run, now):
+                give_up_lost_run(instance, record.dagster_run.run_id)
+    return turns
+
+
+def _ended(
+    context: dg.SensorEvaluationContext,
+    database: Database,
+    settings: Settings,
+    turns: list[tuple[QueuedJob, Turn]],
+) -> list[QueuedJob]:
+    """Close the jobs that are to end, and return those that were; a run writes their reports."""
+    closed = []
+    for job, turn in turns:
+        if turn is Turn.FINISH_CANCELLING:
+            # The trouble of one job must not hold up those of all accounts.
+            try:
+                queue.finish_cancelling(database, settings, job, actor=TERMINATED_BY)
+                closed.append(job)
+            except Exception as error:
+                context.log.warning(f"Job {job.job_id} cannot be ended yet: {type(error).__name__}")
+    return closed
 
 
 def _restarted(
@@ -85,11 +118,15 @@ def _restarted(
     ]
 
 
-def _seen(record: dg.RunRecord) -> SeenRun:
+def _seen(instance: dg.DagsterInstance, record: dg.RunRecord) -> SeenRun:
+    run = record.dagster_run
     return SeenRun(
-        run_key=record.dagster_run.tags.get(RUN_KEY),
+        run_key=run.tags.get(RUN_KEY),
         begun_at=_instant(record.start_time),
-        ended_at=_instant(record.end_time) if record.dagster_run.is_finished else None,
+        ended_at=_instant(record.end_time) if run.is_finished else None,
+        terminated=run.status is dg.DagsterRunStatus.CANCELED
+        and was_terminated(instance, run.run_id),
+        retried=run.tags.get(WILL_RETRY) == "true",
     )
 
 
@@ -97,9 +134,9 @@ def _instant(stamp: float | None) -> datetime | None:
     return None if stamp is None else datetime.fromtimestamp(stamp, UTC)
 
 
-def _run_request(job: QueuedJob) -> dg.RunRequest:
+def _run_request(job: QueuedJob, key: str) -> dg.RunRequest:
     return dg.RunRequest(
-        run_key=run_key(job),
+        run_key=key,
         partition_key=str(job.job_id),
         tags={"enrollment/account": job.account_name, "enrollment/job": str(job.job_id)},
     )

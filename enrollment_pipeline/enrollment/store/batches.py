@@ -17,7 +17,8 @@ from enrollment_pipeline.errors import Reason
 
 _CLAIM = text(
     """
-    select number from enrollment.enrollment_batches
+    select number, cardinality(contact_ids) - processed as remaining
+    from enrollment.enrollment_batches
     where job_id = :job_id and status = 'queued'
       and (next_attempt_at is null or next_attempt_at <= now())
     order by number
@@ -105,9 +106,13 @@ class OpenBatches:
     next_attempt_at: datetime | None
 
 
-def claim(connection: Connection, job_id: UUID, size: int) -> list[int]:
-    """Take the next batches that are due and that nobody else holds, until the transaction ends."""
-    return list(connection.scalars(_CLAIM, {"job_id": job_id, "size": size}))
+def claim(connection: Connection, job_id: UUID, size: int) -> dict[int, int]:
+    """Take the next batches that are due and that nobody else holds, until the transaction ends.
+
+    Return how many contacts are left in each, in order.
+    """
+    rows = connection.execute(_CLAIM, {"job_id": job_id, "size": size})
+    return {row.number: row.remaining for row in rows}
 
 
 def advance(connection: Connection, job_id: UUID, numbers: Sequence[int], *, contacts: int) -> None:

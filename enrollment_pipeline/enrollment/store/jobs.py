@@ -209,13 +209,30 @@ def change(connection: Connection, job_id: UUID, **values: Any) -> None:
     announce(connection, job_id)
 
 
+def begin(connection: Connection, job_id: UUID) -> None:
+    """Let a job be at work that is ready for it."""
+    column = enrollment_jobs.c
+    connection.execute(
+        update(enrollment_jobs)
+        .where(column.id == job_id, column.status == JobStatus.QUEUED)
+        .values(status=JobStatus.PROCESSING, error=None)
+    )
+    announce(connection, job_id)
+
+
 def pause(connection: Connection, job_id: UUID, *, error: dict[str, Any]) -> bool:
     """Pause a job that is at work; return False for one that no longer is."""
     column = enrollment_jobs.c
     paused = connection.execute(
         update(enrollment_jobs)
         .where(column.id == job_id, column.status.in_((JobStatus.QUEUED, JobStatus.PROCESSING)))
-        .values(status=JobStatus.PAUSED, error=error)
+        .values(
+            status=JobStatus.PAUSED,
+            error=error,
+            waiting_since=None,
+            waiting_until=None,
+            waiting_for=None,
+        )
     ).rowcount
     announce(connection, job_id)
     return bool(paused)
@@ -248,7 +265,7 @@ def wait(
     column = enrollment_jobs.c
     connection.execute(
         update(enrollment_jobs)
-        .where(column.id == job_id)
+        .where(column.id == job_id, column.status == JobStatus.PROCESSING)
         .values(
             waiting_since=func.coalesce(column.waiting_since, since),
             waiting_until=until,

@@ -196,6 +196,9 @@ LANE_SLOTS = """
 create function enrollment.take_lane(account uuid, lanes integer) returns boolean
   language plpgsql set lock_timeout = '500ms' as $$
 begin
+  if account is distinct from enrollment.current_account() then
+    raise insufficient_privilege using message = 'the lanes of another account';
+  end if;
   for slot in 1..lanes loop
     if pg_try_advisory_xact_lock(hashtextextended('enrollment lane ' || account || slot, 0)) then
       return true;
@@ -231,10 +234,13 @@ create function enrollment.queue_jobs()
   select j.account_id, a.name, j.id, j.attempt, j.status, coalesce(j.scheduled_at, j.created_at),
     coalesce(j.heartbeat_at, j.scheduled_at, j.created_at)
   from enrollment.enrollment_jobs j join enrollment.accounts a on a.id = j.account_id
-  where j.completed_at is null and j.runner = 'queue' and j.status <> 'paused'
-    -- One that says what is wrong with it waits for somebody to mend that.
-    and coalesce(j.error, 'null') = 'null'
-    and (j.status <> 'scheduled' or j.scheduled_at <= now())
+  where j.completed_at is null and (
+    -- A cancellation that was cut off, whoever ran the job.
+    j.status = 'cancelling' or (
+      j.runner = 'queue' and j.status <> 'paused'
+      -- One that says what is wrong with it waits for somebody to mend that.
+      and coalesce(j.error, 'null') = 'null'
+      and (j.status <> 'scheduled' or j.scheduled_at <= now())))
   order by coalesce(j.scheduled_at, j.created_at), j.id
 $$;
 
@@ -278,8 +284,13 @@ def upgrade() -> None:
             f"create policy one_account on enrollment.{table} "
             "using (account_id = (select enrollment.current_account()))"
         )
+    # Written by the functions on budgets alone, which know the bounds.
+    op.execute("grant select on enrollment.rate_buckets to enrollment_app")
     for table in SCOPED:
-        op.execute(f"grant select, insert, update, delete on enrollment.{table} to enrollment_app")
+        if table != "rate_buckets":
+            op.execute(
+                f"grant select, insert, update, delete on enrollment.{table} to enrollment_app"
+            )
     # What is written there stays as it is, whoever asks.
     op.execute("grant select, insert on enrollment.audit_log to enrollment_app")
     for function in FUNCTION_NAMES:
