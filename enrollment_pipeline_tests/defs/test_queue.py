@@ -23,11 +23,22 @@ Submit = Callable[..., UUID]
 Tick = Callable[[], list[dg.RunRequest]]
 
 
+def clear_queue(owner: Engine) -> None:
+    """Take all jobs out of the queue."""
+    with owner.begin() as connection:
+        connection.execute(text("update enrollment.enrollment_jobs set runner = 'caller'"))
+        connection.execute(
+            text(
+                "update enrollment.enrollment_jobs set status = 'cancelled', completed_at = now() "
+                "where status = 'cancelling'"
+            )
+        )
+
+
 @pytest.fixture
 def tick(instance: dg.DagsterInstance, owner: Engine) -> Iterator[Tick]:
     """Evaluate the sensor over the test's jobs alone; return what it asks for."""
-    with owner.begin() as connection:
-        connection.execute(text("update enrollment.enrollment_jobs set runner = 'caller'"))
+    clear_queue(owner)
     for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
         instance.report_run_failed(run)
 
@@ -38,8 +49,7 @@ def tick(instance: dg.DagsterInstance, owner: Engine) -> Iterator[Tick]:
         return list(result.run_requests or [])
 
     yield evaluate
-    with owner.begin() as connection:
-        connection.execute(text("update enrollment.enrollment_jobs set runner = 'caller'"))
+    clear_queue(owner)
 
 
 @pytest.fixture
@@ -208,6 +218,7 @@ def test_a_cancellation_that_nobody_finishes_is_finished(
     account: Account,
     add_workflow: Callable[..., UUID],
     submit: Submit,
+    run_job: Callable[[UUID], dg.DagsterRun],
 ) -> None:
     add_workflow(account)
     job_id = submit(account, EVERYBODY, runner="queue")
@@ -217,8 +228,94 @@ def test_a_cancellation_that_nobody_finishes_is_finished(
             {"job": job_id},
         )
 
+    (request,) = tick()
+
+    assert service.describe(database, settings, account, job_id)["status"] == "cancelled"
+    # A run writes the report.
+    assert (request.run_key, request.partition_key) == (f"{job_id}:1:report", str(job_id))
+    assert run_job(job_id).status is dg.DagsterRunStatus.SUCCESS
+    document = service.describe(database, settings, account, job_id)
+    assert Path(document["files"]["report"]).is_file()
     assert tick() == []
 
-    document = service.describe(database, settings, account, job_id)
-    assert document["status"] == "cancelled"
-    assert Path(document["files"]["report"]).is_file()
+
+def test_a_job_that_cannot_be_ended_does_not_hold_up_the_others(
+    tick: Tick,
+    owner: Engine,
+    make_account: Callable[..., Account],
+    add_workflow: Callable[..., UUID],
+    submit: Submit,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stuck, other = make_account(), make_account()
+    for account in (stuck, other):
+        add_workflow(account)
+    held = submit(stuck, EVERYBODY, runner="queue")
+    waiting = submit(other, EVERYBODY, runner="queue")
+    with owner.begin() as connection:
+        connection.execute(
+            text("update enrollment.enrollment_jobs set status = 'cancelling' where id = :job"),
+            {"job": held},
+        )
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("no")
+
+    monkeypatch.setattr(sensor.queue, "finish_cancelling", refuse)
+    assert keys(tick()) == [f"{waiting}:1"]
+
+
+def test_a_job_whose_run_was_terminated_while_nobody_looked_is_cancelled(
+    tick: Tick,
+    instance: dg.DagsterInstance,
+    database: Database,
+    settings: Settings,
+    account: Account,
+    add_workflow: Callable[..., UUID],
+    submit: Submit,
+    add_run: Callable[..., dg.DagsterRun],
+) -> None:
+    add_workflow(account)
+    job_id = submit(account, EVERYBODY, runner="queue")
+    run = add_run(job_id, **{HOST: "elsewhere"})
+    instance.report_run_canceling(run)
+    instance.report_run_canceled(run)
+
+    assert keys(tick()) == [f"{job_id}:1:report"]
+
+    assert service.describe(database, settings, account, job_id)["status"] == "cancelled"
+
+
+def test_a_run_that_shows_no_life_elsewhere_gives_up_its_place(
+    tick: Tick,
+    instance: dg.DagsterInstance,
+    owner: Engine,
+    account: Account,
+    add_workflow: Callable[..., UUID],
+    submit: Submit,
+    add_run: Callable[..., dg.DagsterRun],
+) -> None:
+    add_workflow(account)
+    job_id = submit(account, EVERYBODY, runner="queue")
+    run = add_run(job_id, **{HOST: "elsewhere"})
+    with owner.begin() as connection:
+        connection.execute(
+            text(
+                "update runs set start_time = extract(epoch from now()) - 3600 where run_id = :run"
+            ),
+            {"run": run.run_id},
+        )
+        connection.execute(
+            text(
+                "update enrollment.enrollment_jobs set created_at = now() - interval '1 hour' "
+                "where id = :job"
+            ),
+            {"job": job_id},
+        )
+
+    requests = tick()
+
+    found = instance.get_run_by_id(run.run_id)
+    assert found is not None
+    assert found.status is dg.DagsterRunStatus.FAILURE
+    assert keys(requests) == [f"{job_id}:2"]

@@ -9,6 +9,7 @@ from enrollment_pipeline.enrollment.batching import (
     CONTACTS_PER_TRANSACTION,
     claim_size,
     lane_count,
+    portion_of,
 )
 
 contacts = st.integers(min_value=0, max_value=20_000_000)
@@ -50,3 +51,33 @@ def test_there_is_always_a_lane_and_never_more_than_allowed(
 def test_a_transaction_is_as_large_as_it_pays_and_no_larger(size: int) -> None:
     claimed = claim_size(size) * size
     assert claimed <= CONTACTS_PER_TRANSACTION < claimed + size
+
+
+@pytest.mark.parametrize(
+    ("remaining", "granted", "portion"),
+    [
+        ({1: 100}, 10, ([1], 10)),
+        ({1: 100, 2: 100}, 99, ([1], 99)),
+        ({1: 100, 2: 100}, 100, ([1], 100)),
+        ({1: 100, 2: 100, 3: 100}, 250, ([1, 2], 250)),
+        ({1: 90, 2: 100}, 90, ([1], 90)),
+        ({7: 5, 9: 5}, 500, ([7, 9], 500)),
+    ],
+)
+def test_a_budget_lasts_for_whole_batches_or_for_a_part_of_the_first(
+    remaining: dict[int, int], granted: int, portion: tuple[list[int], int]
+) -> None:
+    assert portion_of(remaining, granted) == portion
+
+
+@given(
+    remaining=st.dictionaries(st.integers(1, 99), st.integers(1, 500), min_size=1, max_size=8).map(
+        lambda found: dict(sorted(found.items()))
+    ),
+    granted=st.integers(1, 3000),
+)
+def test_no_more_contacts_are_taken_than_granted(remaining: dict[int, int], granted: int) -> None:
+    numbers, contacts = portion_of(remaining, granted)
+    taken = sum(min(remaining[number], contacts) for number in numbers)
+    assert 0 < taken <= granted
+    assert numbers == list(remaining)[: len(numbers)]

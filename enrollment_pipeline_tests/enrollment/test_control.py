@@ -11,6 +11,7 @@ import pytest
 from enrollment_pipeline.enrollment import queue, service
 from enrollment_pipeline.enrollment.engine import LaneEnd
 from enrollment_pipeline.errors import (
+    ConfigurationError,
     InvalidRequestError,
     InvalidStateError,
     JobNotFoundError,
@@ -366,6 +367,88 @@ def test_a_cancellation_whose_author_has_gone_is_finished_by_the_queue(bulk: Bul
     )
     (job,) = (job for job in queue.open_jobs(bulk.database) if job.job_id == job_id)
 
-    queue.finish_cancelling(bulk.database, bulk.settings, job)
+    queue.finish_cancelling(bulk.database, bulk.settings, job, actor="dagster")
+    queue.finish_cancelling(bulk.database, bulk.settings, job, actor="dagster")
 
+    bulk.phases(job_id).report()
     assert bulk.verified(job_id)["outcomes"]["cancelled"] == 20
+
+
+@pytest.mark.parametrize("runner", ["caller", "queue"])
+def test_a_cancellation_that_was_cut_off_is_in_the_queue_whatever_the_job_was(
+    bulk: Bulk, runner: str
+) -> None:
+    job_id = bulk.submit(manual(bulk.crowd(20)), batch_size=10)
+    bulk.prepare(job_id)
+    bulk.sql(
+        "update enrollment.enrollment_jobs set status = 'cancelling', runner = :runner, "
+        "error = '{\"code\": \"X\"}', heartbeat_at = now() - interval '3 minutes' where id = :job",
+        job=job_id,
+        runner=runner,
+    )
+    assert in_queue(bulk, job_id) == [(1, "cancelling")]
+    assert f"enrollment cancel {job_id}" in bulk.describe(job_id)["attention"]
+
+    service.cancel(bulk.database, bulk.settings, bulk.account, job_id, actor="ann")
+    assert bulk.verified(job_id)["outcomes"]["cancelled"] == 20
+
+
+def test_a_job_whose_run_was_terminated_is_ended_by_the_queue(bulk: Bulk) -> None:
+    job_id = bulk.submit(manual(bulk.crowd(20)), batch_size=10)
+    bulk.prepare(job_id)
+    (job,) = (job for job in queue.open_jobs(bulk.database) if job.job_id == job_id)
+
+    queue.finish_cancelling(bulk.database, bulk.settings, job, actor="dagster")
+
+    assert bulk.describe(job_id)["status"] == "cancelled"
+    assert audit(bulk, job_id)[-1] == ("dagster", "job.cancel")
+
+
+def test_a_cancelled_job_no_longer_tells_why_it_was_paused(bulk: Bulk) -> None:
+    job_id = bulk.submit(manual(bulk.crowd(20)), batch_size=10)
+    bulk.prepare(job_id)
+    service.pause(bulk.database, bulk.settings, bulk.account, job_id, actor="ann")
+    service.cancel(bulk.database, bulk.settings, bulk.account, job_id, actor="bob")
+    assert bulk.verified(job_id)["error"] is None
+
+
+def test_a_lane_that_slept_through_pause_and_resume_goes_on(bulk: Bulk) -> None:
+    job_id = bulk.submit(manual(bulk.crowd(20)), batch_size=10)
+    bulk.prepare(job_id)
+    service.pause(bulk.database, bulk.settings, bulk.account, job_id, actor="ann")
+    service.resume(bulk.database, bulk.account, job_id, actor="ann")
+    assert bulk.describe(job_id)["status"] == "queued"
+    assert bulk.phases(job_id).lane(threading.Event()).drain() is LaneEnd.DONE
+    assert bulk.finish(job_id)["outcomes"]["enrolled"] == 20
+
+
+def test_a_job_that_waits_in_the_queue_is_not_told_to_be_resumed(bulk: Bulk) -> None:
+    job_id = bulk.submit(EVERYBODY)
+    bulk.sql(
+        "update enrollment.enrollment_jobs set created_at = now() - interval '3 minutes' "
+        "where id = :job",
+        job=job_id,
+    )
+    attention = bulk.describe(job_id)["attention"]
+    assert "waits for its turn" in attention
+    assert "resume" not in attention
+
+
+def test_a_report_that_cannot_be_written_is_told_by_the_job(bulk: Bulk) -> None:
+    bulk.crowd(3)
+    job_id = bulk.submit(EVERYBODY)
+    phases = bulk.prepare(job_id)
+    phases.lane(threading.Event()).drain()
+    in_the_way = bulk.settings.reports / str(bulk.account.id)
+    in_the_way.parent.mkdir(parents=True, exist_ok=True)
+    in_the_way.write_text("no folder")
+
+    with pytest.raises(ConfigurationError, match="cannot be written"):
+        phases.report()
+
+    document = bulk.describe(job_id)
+    assert (document["status"], document["error"]["code"]) == ("processing", "CONFIGURATION_ERROR")
+    assert in_queue(bulk, job_id) == []
+    in_the_way.unlink()
+    service.resume(bulk.database, bulk.account, job_id, actor="ann")
+    assert bulk.finish(job_id)["error"] is None

@@ -75,6 +75,7 @@ def together(*tasks: Callable[[], object]) -> None:
         thread.start()
     for thread in threads:
         thread.join(timeout=60)
+        assert not thread.is_alive()
     if errors:
         raise errors[0]
 
@@ -126,10 +127,10 @@ def test_a_lane_passes_over_the_batches_that_another_holds(
     bulk.prepare(job_id)
     account = bulk.account.id
     with bulk.database.account(account) as first, bulk.database.account(account) as second:
-        assert batches.claim(first, job_id, 2) == [1, 2]
-        assert batches.claim(second, job_id, 2) == [3, 4]
+        assert batches.claim(first, job_id, 2) == {1: 10, 2: 10}
+        assert batches.claim(second, job_id, 2) == {3: 10, 4: 10}
     with bulk.database.account(account) as third:
-        assert batches.claim(third, job_id, 9) == [1, 2, 3, 4, 5]
+        assert list(batches.claim(third, job_id, 9)) == [1, 2, 3, 4, 5]
 
 
 def test_two_processes_running_one_job_are_one_job(bulk: Bulk, add_workflow: AddWorkflow) -> None:

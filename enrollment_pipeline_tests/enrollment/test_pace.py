@@ -9,11 +9,15 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from sqlalchemy import Connection, create_engine, event
 
 from enrollment_pipeline.enrollment import service
 from enrollment_pipeline.enrollment.engine import LaneEnd
 from enrollment_pipeline.limits import service as limits
 from enrollment_pipeline.limits.budget import Budget
+from enrollment_pipeline.settings import Settings
+from enrollment_pipeline.storage.engine import database_urls
+from enrollment_pipeline.storage.tenancy import Database
 from enrollment_pipeline_tests.enrollment.conftest import EVERYBODY, Bulk, MakeBulk, Trip, manual
 from enrollment_pipeline_tests.enrollment.test_lanes_together import RUN
 
@@ -201,6 +205,60 @@ def test_processes_of_one_account_share_its_budget(
     for run in runs:
         run.communicate(timeout=20)
     assert sum(len(bulk.enrolled_by(job)) for job in jobs) == 400
+
+
+def test_a_commit_whose_answer_is_lost_gives_no_budget_back(
+    make_bulk: MakeBulk, add_workflow: AddWorkflow, settings: Settings
+) -> None:
+    bulk = make_bulk(enrollments_per_minute=30)
+    add_workflow(bulk.account)
+    job_id = bulk.submit(manual(bulk.crowd(60)), batch_size=10)
+    bulk.prepare(job_id)
+    engine = create_engine(database_urls(settings).app)
+    broken: list[object] = []
+
+    @event.listens_for(engine, "commit")
+    def lose_the_answer(connection: Connection) -> None:
+        wrote = connection.exec_driver_sql(
+            "select exists (select from enrollment.enrollments where source_id = "
+            f"'{job_id}' and enrolled_at = now())"
+        ).scalar_one()
+        if wrote and not broken:
+            broken.append(connection)
+            # As if the server had committed, and the line had then been cut.
+            connection.connection.driver_connection.commit()
+            connection.connection.driver_connection.close()
+
+    hands = Hands(bulk, job_id)
+    phases = bulk.phases(job_id, Database(engine))
+    assert phases.lane(hands, clock=lambda: hands.now).drain() is LaneEnd.DONE
+    engine.dispose()
+
+    assert broken
+    before = [enrolled for second, enrolled in hands.seen if second < 60]
+    assert max(before) == 30
+    assert bulk.finish(job_id)["outcomes"]["enrolled"] == 60
+
+
+def test_a_lane_that_has_no_turn_holds_no_budget(
+    make_bulk: MakeBulk, add_workflow: AddWorkflow
+) -> None:
+    bulk = make_bulk(enrollments_per_minute=500, max_lanes=1)
+    add_workflow(bulk.account)
+    job_id = bulk.submit(manual(bulk.crowd(10)), batch_size=10)
+    bulk.prepare(job_id)
+    stop = threading.Event()
+    lane = bulk.phases(job_id).lane(stop)
+    with bulk.database.account(bulk.account.id) as holder:
+        assert limits.take_lane(holder, bulk.account.id, 1)
+        thread = threading.Thread(target=lane.drain)
+        thread.start()
+        time.sleep(0.3)
+        asked = limits.reserve(bulk.database, bulk.account.id, 500, Budget(per_minute=500), at=None)
+        assert asked.granted == 500
+        limits.give_back(bulk.database, bulk.account.id, 500, Budget(per_minute=500), at=asked.at)
+    thread.join(timeout=20)
+    assert bulk.finish(job_id)["outcomes"]["enrolled"] == 10
 
 
 def test_everybody_is_enrolled_once_at_any_pace(

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enrollment_pipeline.enrollment.queueing import (
+    ANNOUNCED_RETRY_GRACE,
     LOST_AFTER,
     RETRY_GRACE,
     QueuedJob,
@@ -45,9 +46,16 @@ def job(
 
 
 def run(
-    attempt: int | None = 1, *, begun: timedelta | None = SECOND, ended: timedelta | None = None
+    attempt: int | None = 1,
+    *,
+    begun: timedelta | None = SECOND,
+    ended: timedelta | None = None,
+    terminated: bool = False,
+    retried: bool = False,
 ) -> SeenRun:
     return SeenRun(
+        terminated=terminated,
+        retried=retried,
         run_key=None if attempt is None else f"{UUID(int=1)}:{attempt}",
         begun_at=None if begun is None else NOW - begun,
         ended_at=None if ended is None else NOW - ended,
@@ -65,6 +73,31 @@ LONG_AGO = timedelta(hours=1)
         ("its run waits in Dagster's queue", job(), [run(begun=None)], Turn.WAIT),
         ("its run has just died", job(), [run(ended=RETRY_GRACE - SECOND)], Turn.WAIT),
         ("its run has died", job(), [run(ended=RETRY_GRACE)], Turn.RESTART),
+        ("Dagster will retry it", job(), [run(ended=RETRY_GRACE, retried=True)], Turn.WAIT),
+        (
+            "Dagster does not retry it after all",
+            job(),
+            [run(ended=ANNOUNCED_RETRY_GRACE, retried=True)],
+            Turn.RESTART,
+        ),
+        (
+            "its run was terminated",
+            job(),
+            [run(ended=SECOND, terminated=True)],
+            Turn.FINISH_CANCELLING,
+        ),
+        (
+            "an earlier attempt was terminated, and the job resumed",
+            job(attempt=2),
+            [run(ended=LONG_AGO, terminated=True)],
+            Turn.START,
+        ),
+        (
+            "an earlier run was terminated, and a later one died",
+            job(),
+            [run(ended=LONG_AGO), run(ended=2 * LONG_AGO, terminated=True)],
+            Turn.RESTART,
+        ),
         ("Dagster retries it", job(), [run(None), run(ended=LONG_AGO)], Turn.WAIT),
         (
             "the retry has died, too",

@@ -126,7 +126,8 @@ def _seen(instance: dg.DagsterInstance, record: dg.RunRecord) -> SeenRun:
         ended_at=_instant(record.end_time) if run.is_finished else None,
         terminated=run.status is dg.DagsterRunStatus.CANCELED
         and was_terminated(instance, run.run_id),
-        retried=run.tags.get(WILL_RETRY) == "true",
+        # One inside a command has nobody who could launch it again.
+        retried=run.tags.get(WILL_RETRY) == "true" and run.remote_job_origin is not None,
     )
 
 
