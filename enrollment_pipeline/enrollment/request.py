@@ -1,7 +1,7 @@
 """What may be asked for: a bulk enrollment, validated at the edge.
 
 Belongs here: fields, their limits and defaults (spec "Request"). Does not belong here: whether the
-account may do it now, which `service` decides.
+account may do it now, which `submission` decides.
 """
 
 import re
