@@ -323,6 +323,13 @@ class RunFailedError(ProductError):
     remedy = "Go on with it: enrollment resume JOB"
 
 
+class AnswerNotWrittenError(ProductError):
+    """The answer cannot be written."""
+
+    code = "ANSWER_NOT_WRITTEN"
+    remedy = "Make room where standard output leads to; enrollment list shows what was done."
+
+
 class InterruptedByUserError(ProductError):
     """The command was interrupted."""
 

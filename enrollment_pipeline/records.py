@@ -55,7 +55,14 @@ class ReenrollmentPolicy(StrEnum):
     ALWAYS = "always"
 
 
+_ZONES_OF_THE_MACHINE = ("localtime", "posixrules")
+
+
 def _known_zone(name: str) -> str:
+    if name in _ZONES_OF_THE_MACHINE:
+        raise ValueError(
+            f"{name!r} means another zone on each machine; use one such as Europe/Berlin"
+        )
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
@@ -71,8 +78,12 @@ def _none_by_name(value: object) -> object:
     return None if isinstance(value, str) and value.strip().lower() in ("", "none") else value
 
 
+# What the database counts with; more is no limit.
+MOST_PER_WINDOW = 1_000_000_000
 # The bound stands with the number: on the whole type, None is held against it.
-Limit = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_none_by_name)]
+Limit = Annotated[
+    Annotated[int, Field(ge=1, le=MOST_PER_WINDOW)] | None, BeforeValidator(_none_by_name)
+]
 
 
 class Permission(StrEnum):

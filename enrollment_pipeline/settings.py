@@ -64,6 +64,8 @@ class Settings(BaseSettings):
     global_per_minute: int | None = Field(
         default=None,
         ge=1,
+        # What the database counts with, as for an account.
+        le=1_000_000_000,
         description="Enrollments a minute of all accounts together. Default: no limit.",
     )
     inbox_quiet_seconds: float = Field(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from enrollment_pipeline.accounts import store
 from enrollment_pipeline.accounts.operations import Operation, check, operation
-from enrollment_pipeline.accounts.permissions import require_administrator
+from enrollment_pipeline.accounts.permissions import name_key, require_administrator
 from enrollment_pipeline.accounts.store import Member
 from enrollment_pipeline.errors import InvalidRequestError, MemberNotFoundError
 from enrollment_pipeline.records import Account, Permission
@@ -46,6 +46,9 @@ def add(
         subject=name,
     ) as doing:
         _take_turn(doing, account, actor)
+        for former in _named(doing, name):
+            # The database tells a few letters apart that are one name here, as a sigma at the end.
+            store.drop_member(doing.connection, former.name)
         added = store.put_member(doing.connection, account.id, name, granted)
         require_administrator(store.permissions(doing.connection))
         doing.details = {"permissions": list(added.permissions)}
@@ -70,8 +73,7 @@ def remove(database: Database, account: Account, name: str, *, actor: str) -> Re
         subject=name,
     ) as doing:
         _take_turn(doing, account, actor)
-        wanted = name.lower()
-        found = [one for one in store.members(doing.connection) if one.name.lower() == wanted]
+        found = _named(doing, name)
         if not found:
             raise MemberNotFoundError(f"The account has no member {name!r}.")
         store.drop_member(doing.connection, found[0].name)
@@ -86,6 +88,11 @@ def list_members(database: Database, account: Account) -> list[Member]:
     """Return the account's members, by name."""
     with database.account(account.id) as connection:
         return store.members(connection)
+
+
+def _named(doing: Operation, name: str) -> list[Member]:
+    wanted = name_key(name)
+    return [one for one in store.members(doing.connection) if name_key(one.name) == wanted]
 
 
 def _take_turn(doing: Operation, account: Account, actor: str) -> None:

@@ -10,17 +10,22 @@ from enrollment_pipeline.errors import ForbiddenError, InvalidRequestError
 from enrollment_pipeline.records import Permission
 
 
+def name_key(name: str) -> str:
+    """Return what two names share that differ in letter case alone: they are one person's."""
+    return name.strip().casefold()
+
+
 def require(members: Mapping[str, frozenset[str]], actor: str, needed: Permission) -> None:
     """Do nothing where the actor may do what needs this permission.
 
-    `members` maps names in lower case to permissions. `account:admin` includes all others.
+    `members` maps names, by `name_key`, to permissions. `account:admin` includes all others.
 
     Raises:
         ForbiddenError: the actor is no member, or lacks the permission; the message names it.
     """
     if not members:
         return
-    held = members.get(actor.lower())
+    held = members.get(name_key(actor))
     if held is None:
         raise ForbiddenError(
             f"{actor!r} is not a member of this account, and this needs the permission {needed}.",

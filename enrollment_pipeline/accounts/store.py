@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
+from enrollment_pipeline.accounts.permissions import name_key
 from enrollment_pipeline.storage.schema import accounts, audit_log
 from enrollment_pipeline.storage.schema import members as member_rows
 
@@ -78,10 +79,8 @@ def members(connection: Connection) -> list[Member]:
 
 
 def permissions(connection: Connection) -> dict[str, frozenset[str]]:
-    """Return the permissions of every member, by name in lower case."""
-    # In Python's lower case, as the name that it is compared with: the database's is another one
-    # for a few letters, such as a Greek sigma at the end.
-    return {one.name.lower(): frozenset(one.permissions) for one in members(connection)}
+    """Return the permissions of every member, by the key of the name."""
+    return {name_key(one.name): frozenset(one.permissions) for one in members(connection)}
 
 
 def put_member(

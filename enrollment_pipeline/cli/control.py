@@ -1,8 +1,7 @@
 """Following a job and taking hold of it: `enrollment watch`, `pause`, `resume` and their like."""
 
 import sys
-from datetime import datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
@@ -11,6 +10,9 @@ from enrollment_pipeline.cli.enroll import JobArgument, answer_closed, answer_jo
 from enrollment_pipeline.cli.job_tables import job_line, job_summary
 from enrollment_pipeline.cli.session import Session, session_of
 from enrollment_pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 QueueOption = Annotated[
     bool, typer.Option("--queue", help="Leave it to the queue instead of working on it here.")
@@ -117,7 +119,7 @@ def reschedule(
         session.database,
         session.account,
         job_id,
-        at=_instant(at) if at else None,
+        at=None if at is None else _instant(at),
         timezone=timezone,
         actor=session.requested_by,
     )
@@ -136,13 +138,13 @@ def cancel(context: typer.Context, job: JobArgument) -> None:
     answer_job(session, job_id)
 
 
-def _instant(text: str) -> datetime:
+def _instant(text: str) -> "datetime":
+    from enrollment_pipeline.enrollment.request import parse_instant
+
     try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(
-            f"--at: {text!r} is not an ISO time.", remedy="For example: --at 2027-01-05T09:00"
-        ) from None
+        return parse_instant(text)
+    except ValueError as error:
+        raise UsageError(f"--at: {error}.") from None
 
 
 def _go_on(session: Session, job_id: UUID, in_queue: bool) -> None:

@@ -22,6 +22,17 @@ _SENDING_SECONDS = 20.0
 _MOST_MESSAGES = 100
 
 
+def prepare(session: Session) -> None:
+    """Load Dagster and make its home ready.
+
+    Raises:
+        ConfigurationError: its home cannot be used.
+    """
+    from enrollment_pipeline.runs.instance import use_dagster_home
+
+    use_dagster_home(session.settings)
+
+
 def run_here(session: Session, job_id: UUID) -> None:
     """Run the job to its end in this process.
 
@@ -29,14 +40,14 @@ def run_here(session: Session, job_id: UUID) -> None:
         RunFailedError: the run ended and the job is still open.
     """
     with _progress_bar(session, job_id):
-        from enrollment_pipeline.definitions import defs
-        from enrollment_pipeline.defs.enrollment.job import JOB_NAME
-        from enrollment_pipeline.defs.enrollment.partitions import ENROLLMENT_JOBS
-        from enrollment_pipeline.runs.in_process import execute
-        from enrollment_pipeline.runs.instance import open_instance
-        from enrollment_pipeline.runs.liveness import repair_dead_runs
-
         try:
+            from enrollment_pipeline.definitions import defs
+            from enrollment_pipeline.defs.enrollment.job import JOB_NAME
+            from enrollment_pipeline.defs.enrollment.partitions import ENROLLMENT_JOBS
+            from enrollment_pipeline.runs.in_process import execute
+            from enrollment_pipeline.runs.instance import open_instance
+            from enrollment_pipeline.runs.liveness import repair_dead_runs
+
             with open_instance(session.settings) as instance:
                 repair_dead_runs(instance)
                 execute(

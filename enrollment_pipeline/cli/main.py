@@ -73,6 +73,8 @@ def _begin(
 
     Example: enrollment run --workflow Welcome --csv leads.csv
     """
+    if requested_by is not None and not requested_by.strip():
+        raise UsageError("--as needs a name.")
     session = Session(
         account_name=account, requested_by=requested_by, output=Output(as_json=as_json)
     )
@@ -93,9 +95,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         code = command.main([*global_options, *rest], prog_name="enrollment", standalone_mode=False)
     except KeyboardInterrupt:
-        interrupted = InterruptedByUserError()
-        output.refuse(interrupted)
-        return interrupted.exit_code
+        return _interrupted(output)
+    except SystemExit as leaving:
+        # What the parser makes of an interrupt that it meets itself.
+        if leaving.code == InterruptedByUserError.exit_code:
+            return _interrupted(output)
+        raise
     except Exception as error:
         if os.environ.get(trouble.DEBUG_VARIABLE) == "1":
             traceback.print_exc()
@@ -103,6 +108,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
         output.refuse(told)
         return told.exit_code
     return code if isinstance(code, int) else 0
+
+
+def _interrupted(output: Output) -> int:
+    output.refuse(InterruptedByUserError())
+    return InterruptedByUserError.exit_code
 
 
 def _global_options_first(arguments: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -5,17 +5,19 @@ the answer and nothing else; notes, progress and refusals for a person go to sta
 """
 
 import json
+import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import typer
 
-from enrollment_pipeline.errors import ProductError
+from enrollment_pipeline.errors import AnswerNotWrittenError, ProductError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -33,6 +35,13 @@ class Output:
 
     def answer(self, document: Mapping[str, Any], *human: "RenderableType") -> None:
         """Write the one answer of the command: the document, or what a person reads instead."""
+        if sys.stdout is None:
+            # Whoever closed it wants no answer.
+            return
+        with _writing():
+            self._answer(document, *human)
+
+    def _answer(self, document: Mapping[str, Any], *human: "RenderableType") -> None:
         if self.as_json:
             typer.echo(json.dumps(document, default=_plain))
             return
@@ -53,11 +62,38 @@ class Output:
 
     def refuse(self, error: ProductError) -> None:
         """Write why there is no answer: one paragraph, or the document `{"error": {...}}`."""
-        if self.as_json:
-            typer.echo(json.dumps({"error": error.as_dict()}, default=_plain))
-        else:
+        if self.as_json and sys.stdout and not isinstance(error, AnswerNotWrittenError):
+            with suppress(AnswerNotWrittenError), _writing():
+                typer.echo(json.dumps({"error": error.as_dict()}, default=_plain))
+        elif sys.stderr is not None:
             paragraph = f"{error.code}: {error.message} Remedy: {error.advice}"
             typer.echo(" ".join(paragraph.split()), err=True)
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Write to standard output at once, so that it is known here whether that worked.
+
+    Raises:
+        AnswerNotWrittenError: it cannot be written to.
+        BrokenPipeError: whoever read it has gone, which the parser ends quietly.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _give_up_output()
+        raise AnswerNotWrittenError(
+            f"The answer cannot be written: {error.strerror}. What was asked for is done."
+        ) from None
+
+
+def _give_up_output() -> None:
+    # At its end, Python would try once more to write what is left, and complain.
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def table(*columns: str, rows: Iterable[Sequence[object]]) -> "Table":

@@ -125,12 +125,14 @@ def _run(session: Session, request: "BulkEnrollmentRequest") -> None:
 
     With --at, the request is left to the queue, as by submit.
     """
-    from enrollment_pipeline.cli.local_run import run_here
+    from enrollment_pipeline.cli.local_run import prepare, run_here
     from enrollment_pipeline.enrollment import service
 
     if request.scheduled_at is not None:
         _submit(session, request)
         return
+    # What would keep it from running is found before there is a job.
+    prepare(session)
     job_id, created = service.submit(
         session.database, session.account, request, source="cli", runner="caller"
     )

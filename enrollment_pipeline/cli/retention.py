@@ -23,6 +23,7 @@ def prune(
     from datetime import UTC, datetime
 
     from enrollment_pipeline.enrollment import retention
+    from enrollment_pipeline.records import Permission
 
     session = session_of(context)
     now = datetime.now(UTC)
@@ -30,7 +31,11 @@ def prune(
         found = retention.plan(session.database, session.account, now=now)
     else:
         found = retention.prune(
-            session.database, session.account, now=now, actor=session.requested_by
+            session.database,
+            session.account,
+            now=now,
+            actor=session.requested_by,
+            needs=Permission.ACCOUNT_ADMIN,
         )
     kept = session.account.settings
     session.output.answer(

@@ -1,6 +1,7 @@
 """`enrollment ui`: the Dagster UI and its daemon on this project."""
 
 import os
+import signal
 import socket
 import sys
 from typing import Annotated
@@ -50,6 +51,10 @@ def ui(
     ]
     # Dagster warns of a dagster.yaml in the current folder that is not the one in its home.
     os.chdir(home)
+    # A shell without job control lets what it starts in the background ignore Ctrl-C, and Dagster
+    # would then ignore SIGTERM, too.
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, signal.SIG_DFL)
     # Replaced by Dagster, so that a signal to this command reaches it.
     os.execv(sys.executable, command)  # noqa: S606
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import dagster as dg
 
 from enrollment_pipeline.enrollment.phases import Phases
-from enrollment_pipeline.errors import ProductError
+from enrollment_pipeline.errors import JobNotFoundError, ProductError
 from enrollment_pipeline.runs.liveness import sign_on
 from enrollment_pipeline.settings import Settings, load_settings
 from enrollment_pipeline.storage.engine import open_database
@@ -71,7 +71,7 @@ class Product:
             # The process of a step of its own ends long before its run.
             sign_on(context.instance, context.run.run_id)
         with self.database() as database:
-            phases = Phases(database, self.settings(), UUID(context.partition_key))
+            phases = Phases(database, self.settings(), _job_of(context))
             try:
                 yield phases
             except dg.DagsterExecutionInterruptedError:
@@ -79,6 +79,16 @@ class Product:
                     phases.cancel(actor=TERMINATED_BY)
                     phases.report()
                 raise
+
+
+def _job_of(context: StepContext) -> UUID:
+    try:
+        return UUID(context.partition_key)
+    except (dg.DagsterInvariantViolationError, ValueError):
+        raise JobNotFoundError(
+            "The run has no partition that names a job.",
+            remedy="Launch the partition of a job: its id, as enrollment list shows it.",
+        ) from None
 
 
 def is_terminated(context: StepContext) -> bool:

@@ -1,13 +1,17 @@
 """Following a job as it changes, by the announcements that are committed with its work."""
 
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 from enrollment_pipeline.enrollment import service
 from enrollment_pipeline.enrollment.store.jobs import CHANNEL
+from enrollment_pipeline.errors import DatabaseUnavailableError
 from enrollment_pipeline.records import Account
 from enrollment_pipeline.settings import Settings
+from enrollment_pipeline.storage.patience import OUTAGE_WAITS, OUTAGES
 from enrollment_pipeline.storage.tenancy import Database
 
 # Looked at this often without any announcement, so that "nobody is working on this" shows.
@@ -27,16 +31,30 @@ def follow(
     Changes that follow each other faster than they are read are yielded as one. After `every`
     seconds of silence the document is read again, and yielded if it differs.
 
+    A database that goes away is waited for, as the job itself does.
+
     Raises:
         JobNotFoundError: the account has no such job.
+        DatabaseUnavailableError: the database stays away.
     """
     last: dict[str, Any] | None = None
-    for payload in database.listen(CHANNEL, every=every):
-        if payload not in (None, str(job_id)):
-            continue
-        document = service.describe(database, settings, account, job_id)
-        if document != last:
-            yield document
-        if document["completed_at"] is not None:
-            return
-        last = document
+    waits = iter(OUTAGE_WAITS)
+    while True:
+        try:
+            for payload in database.listen(CHANNEL, every=every):
+                if payload not in (None, str(job_id)):
+                    continue
+                document = service.describe(database, settings, account, job_id)
+                waits = iter(OUTAGE_WAITS)
+                if document != last:
+                    yield document
+                if document["completed_at"] is not None:
+                    return
+                last = document
+        except OUTAGES as error:
+            seconds = next(waits, None)
+            if seconds is None:
+                raise DatabaseUnavailableError from error
+            time.sleep(seconds)
+            with suppress(DatabaseUnavailableError):
+                database.revive()

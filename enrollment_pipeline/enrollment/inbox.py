@@ -137,7 +137,7 @@ def look(
         clock: Seconds from any beginning, for how long this look takes.
 
     Raises:
-        ConfigurationError: the home folder cannot be written.
+        ConfigurationError: the scratch folder cannot be written.
     """
     tick = Tick(settings.inbox, dict(memory.looks))
     with _turn(settings) as mine:
@@ -340,10 +340,10 @@ def _turn(settings: Settings) -> Iterator[bool]:
     """
     try:
         settings.scratch.mkdir(parents=True, exist_ok=True)
-        lock = (settings.home / ".inbox.lock").open("w")
+        lock = (settings.scratch / "inbox.lock").open("w")
     except OSError as error:
         raise ConfigurationError(
-            f"The folder {settings.home} cannot be written: {error.strerror}.",
+            f"The folder {settings.scratch} cannot be written: {error.strerror}.",
             remedy="Let ENROLLMENT_HOME name a folder that this user may write.",
         ) from None
     with lock:

@@ -73,9 +73,11 @@ def notice_of(job: Job) -> str | None:
     """Return what a reader of a closed job must know before any count: why there is none."""
     if job.error is not None:
         return "{code}: {message} {remedy}".format(**job.error)
-    if job.completed_at is not None and not job.total_contacts:
-        return "The selection holds no contacts, so there was nobody to enroll."
-    return None
+    if job.completed_at is None or job.total_contacts:
+        return None
+    if job.selected_at is None:
+        return "The job was cancelled before it was known whom it would have enrolled."
+    return "The selection holds no contacts, so there was nobody to enroll."
 
 
 def render_page(job: Job, counts: OutcomeCounts, *, now: datetime) -> str:

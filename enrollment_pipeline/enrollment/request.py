@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -53,6 +54,23 @@ def _usable(read: Callable[[str], str]) -> AfterValidator:
             raise ValueError(error.message) from None
 
     return AfterValidator(validate)
+
+
+def _iso_instant(value: object) -> object:
+    # Pydantic would also take a number of seconds, which nobody means.
+    return parse_instant(value) if isinstance(value, str) else value
+
+
+def parse_instant(text: str) -> datetime:
+    """Return the time that an ISO text names, without a zone where it names no offset.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not an ISO time such as 2027-01-05T09:00") from None
 
 
 Email = Annotated[Line, _usable(email_address)]
@@ -130,7 +148,7 @@ class BulkEnrollmentRequest(_Part):
     request_id: Line | None = Field(
         None, min_length=1, max_length=200, description="Submitted twice, it is still one job."
     )
-    scheduled_at: datetime | None = Field(
+    scheduled_at: Annotated[datetime | None, BeforeValidator(_iso_instant)] = Field(
         None, description="When to start. Without an offset it is read in the time zone."
     )
     timezone: TimeZoneName | None = Field(None, description="Default: the account's.")

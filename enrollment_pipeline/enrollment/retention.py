@@ -17,7 +17,7 @@ from enrollment_pipeline.accounts.operations import operation
 from enrollment_pipeline.enrollment.store import jobs, outcomes, retention
 from enrollment_pipeline.enrollment.transitions import summary_of
 from enrollment_pipeline.notifications import service as notifications
-from enrollment_pipeline.records import Account
+from enrollment_pipeline.records import Account, Permission
 from enrollment_pipeline.storage.tenancy import Database
 
 
@@ -29,11 +29,27 @@ class Pruned:
     rows: dict[str, int]
 
 
-def prune(database: Database, account: Account, *, now: datetime, actor: str) -> Pruned:
+def prune(
+    database: Database,
+    account: Account,
+    *,
+    now: datetime,
+    actor: str,
+    needs: Permission | None = None,
+) -> Pruned:
     """Remove what is older than the account keeps it, each job in a transaction of its own.
 
-    Messages that are still to be sent stay, however old.
+    Messages that are still to be sent stay, however old. `needs` is what the actor must hold; None
+    for what the product does by itself.
+
+    Raises:
+        ForbiddenError: the actor may not.
     """
+    with operation(
+        database, account.id, actor=actor, action="history.prune", needs=needs
+    ) as asking:
+        # Each job that loses something is written down by itself.
+        asking.silent = True
 
     def of_job(job_id: UUID) -> dict[str, int]:
         with operation(

@@ -150,8 +150,13 @@ def _fingerprint(request: BulkEnrollmentRequest, account: Account, workflow_id: 
         return None
     selection, content = _selection(request, account)
     selection.pop("file", None)
-    asked = request.model_dump(mode="json", include={"options", "scheduled_at", "timezone"})
-    told = {**asked, "workflow": str(workflow_id), "selection": selection}
+    due = instant_of(request.scheduled_at, request.timezone, account)
+    told = {
+        "options": request.options.model_dump(mode="json"),
+        "due": due and due.astimezone(UTC).isoformat(),
+        "workflow": str(workflow_id),
+        "selection": selection,
+    }
     found = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
     for chunk in content:
         found.update(chunk)
@@ -211,16 +216,22 @@ def _size_of(path: Path, limit: int) -> int:
         return table.size
 
 
+def instant_of(wanted: datetime | None, timezone: str | None, account: Account) -> datetime | None:
+    """Return the instant that a time means; without an offset, by the clock of the zone."""
+    if wanted is None or wanted.tzinfo is not None:
+        return wanted
+    return wanted.replace(tzinfo=ZoneInfo(timezone or account.settings.timezone))
+
+
 def due_time(wanted: datetime | None, timezone: str | None, account: Account) -> datetime | None:
-    """Return when a job is to start, None for now; without an offset, by the clock of the zone.
+    """Return when a job is to start, None for now.
 
     Raises:
         InvalidRequestError: the time is in the past, or too far ahead.
     """
+    wanted = instant_of(wanted, timezone, account)
     if wanted is None:
         return None
-    if wanted.tzinfo is None:
-        wanted = wanted.replace(tzinfo=ZoneInfo(timezone or account.settings.timezone))
     if wanted <= datetime.now(UTC):
         raise InvalidRequestError(
             f"The time {wanted.isoformat()} is in the past.",

@@ -83,7 +83,7 @@ def describe_job(connection: Connection, job: Job, *, now: datetime) -> dict[str
         "files": {},
         "error": _error(job),
         "attention": _attention(job, now),
-        "waiting": _waiting(job),
+        "waiting": _waiting(job, now),
         "retry_of": str(job.retry_of) if job.retry_of else None,
         "scheduled_at": _iso(job.scheduled_at),
         "created_at": _iso(job.created_at),
@@ -119,9 +119,11 @@ def _error(job: Job) -> dict[str, Any] | None:
     return {**job.error, "remedy": re.sub(r"\bJOB\b", str(job.id), job.error.get("remedy", ""))}
 
 
-def _waiting(job: Job) -> dict[str, str | None] | None:
+def _waiting(job: Job, now: datetime) -> dict[str, str | None] | None:
     """Return since when and until when a job waits for budget, and for which."""
     if job.status is not JobStatus.PROCESSING or job.waiting_until is None:
+        return None
+    if job.heartbeat_at is not None and abandoned(job.heartbeat_at, now):
         return None
     return {
         "since": _iso(job.waiting_since),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from enrollment_pipeline.errors import ConfigurationError
 from enrollment_pipeline.settings import Settings, project_folder
 
 
@@ -15,10 +16,19 @@ def use_dagster_home(settings: Settings) -> Path:
 
     A DAGSTER_HOME that is set is used as it is. Otherwise it lies in the product's home folder and
     gets the checkout's `dagster.yaml`, or the one in the installed package.
+
+    Raises:
+        ConfigurationError: DAGSTER_HOME is set and cannot be used.
     """
     given = os.environ.get("DAGSTER_HOME")
     if given:
-        return Path(given)
+        folder = Path(given)
+        if not folder.is_absolute() or not folder.is_dir():
+            raise ConfigurationError(
+                f"DAGSTER_HOME is {given!r}, which is no absolute path of a folder.",
+                remedy="Correct it, or unset it to use the folder in the product's home.",
+            )
+        return folder
     folder = settings.dagster_home
     folder.mkdir(parents=True, exist_ok=True)
     root = project_folder(Path.cwd())

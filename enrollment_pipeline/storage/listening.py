@@ -18,8 +18,6 @@ def listen(engine: Engine, channel: str, *, every: float) -> Iterator[str | None
         driver = raw.driver_connection
         if not isinstance(driver, psycopg.Connection):
             raise TypeError("listening needs a psycopg connection")
-        # Never given back to the pool with a subscription on it.
-        raw.detach()
         driver.autocommit = True
         driver.execute(psycopg.sql.SQL("listen {}").format(psycopg.sql.Identifier(channel)))
         yield None
@@ -31,4 +29,5 @@ def listen(engine: Engine, channel: str, *, every: float) -> Iterator[str | None
             if not heard:
                 yield None
     finally:
-        raw.close()
+        # Never given back to the pool with a subscription on it, nor put in order for that.
+        raw.invalidate()

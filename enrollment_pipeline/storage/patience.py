@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from sqlalchemy.exc import DBAPIError
+import psycopg
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from enrollment_pipeline.errors import DatabaseUnavailableError
 from enrollment_pipeline.storage.failures import first_line, transient_reason
@@ -14,6 +15,8 @@ T = TypeVar("T")
 # Seconds between the looks at a database that does not answer; a minute in all, which outlasts the
 # restart of a server.
 OUTAGE_WAITS = (0.2, 0.5, 1, 2, 4, 8, 15, 30)
+# What a server that goes away is heard as, by SQLAlchemy and by the driver alone.
+OUTAGES = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
 
 
 def patiently(

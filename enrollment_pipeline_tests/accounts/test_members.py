@@ -254,3 +254,15 @@ def test_members_without_an_administrator_are_no_set_of_members(
     else:
         with pytest.raises(InvalidRequestError):
             require_administrator(members_then)
+
+
+def test_names_that_differ_in_case_alone_are_one_person_in_every_script(
+    database: Database, with_admin: Account, held: Callable[[], Held]
+) -> None:
+    small, large = "Σίσυφος", "ΣΊΣΥΦΟΣ"
+    members.add(database, with_admin, small, ["contacts:manage"], actor="Ann")
+    members.add(database, with_admin, large, ["workflow:edit"], actor="Ann")
+
+    assert held() == {"Ann": ["account:admin"], large: ["workflow:edit"]}
+    assert members.remove(database, with_admin, small, actor="Ann").member.name == large
+    assert held() == {"Ann": ["account:admin"]}

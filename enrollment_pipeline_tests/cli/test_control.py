@@ -126,6 +126,8 @@ def test_a_scheduled_job_is_rescheduled(call, account, add_workflow):
         ([], 2, "USAGE"),
         (["--at", "2030-01-01T00:00", "--now"], 2, "USAGE"),
         (["--at", "tomorrow"], 2, "USAGE"),
+        (["--at", ""], 2, "USAGE"),
+        (["--at", "1800000000"], 2, "USAGE"),
         (["--at", "2001-01-01T00:00"], 3, "INVALID_REQUEST"),
         (["--at", "2030-01-01T00:00", "--timezone", "Mars/Olympus"], 3, "INVALID_REQUEST"),
     ],
@@ -175,3 +177,38 @@ def test_a_member_without_the_permission_is_refused_with_its_name(call, account,
     code, refused = call("submit", "--workflow", "Welcome", "--filter", "{}")
     assert (code, refused["error"]["code"]) == (3, "FORBIDDEN")
     assert "workflow:manage" in refused["error"]["message"]
+
+
+@pytest.mark.parametrize("at", ["", "1800000000", "tomorrow"])
+def test_a_request_takes_iso_times_alone(call, account, add_workflow, at):
+    add_workflow(account)
+    code, refused = call("submit", "--workflow", "Welcome", "--filter", "{}", "--at", at)
+    assert (code, refused["error"]["code"]) == (3, "INVALID_REQUEST")
+
+
+def test_whoever_asks_has_a_name(account, home, capsys):
+    assert main.run(["list", "--account", account.name, "--as", " ", "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "USAGE"
+
+
+def test_pruning_by_hand_needs_the_permission(call, account):
+    call("members", "add", "boss", "--permission", "account:admin")
+    code, refused = call("prune")
+    assert (code, refused["error"]["code"]) == (3, "FORBIDDEN")
+
+
+def test_a_dagster_home_that_cannot_be_used_is_found_before_there_is_a_job(
+    call, account, add_workflow, monkeypatch
+):
+    add_workflow(account)
+    for value in ("/nonexistent", "relative"):
+        monkeypatch.setenv("DAGSTER_HOME", value)
+        code, refused = call("run", "--workflow", "Welcome", "--filter", "{}")
+        assert (code, refused["error"]["code"]) == (3, "CONFIGURATION_ERROR")
+    assert call("list")[1]["total"] == 0
+
+
+@pytest.mark.parametrize("value", ["99999999999999999999", "0", "-1", "1e3"])
+def test_a_pace_that_nothing_can_count_is_refused(call, value):
+    code, refused = call("accounts", "settings", f"enrollments_per_minute={value}")
+    assert (code, refused["error"]["code"]) == (3, "INVALID_REQUEST")

@@ -109,3 +109,30 @@ def _wait_for_a_blocked_statement(owner: Engine) -> None:
                 return
         time.sleep(0.05)
     raise AssertionError("the program never came to the lock")
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]], ids=["text", "json"])
+def test_a_closed_standard_output_is_no_error(
+    database: Database, account: Account, options: list[str]
+) -> None:
+    command = f"exec {PATH} --account {account.name} {' '.join(options)} list >&-"
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]], ids=["text", "json"])
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_told_in_one_paragraph(
+    database: Database, account: Account, options: list[str]
+) -> None:
+    command = f"exec {PATH} --account {account.name} {' '.join(options)} list >/dev/full"
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 4
+    assert done.stderr.startswith("ANSWER_NOT_WRITTEN: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_reader_that_has_gone_is_no_error(database: Database, account: Account) -> None:
+    command = f"{PATH} --account {account.name} --json list | true"
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
+    assert done.stderr == ""

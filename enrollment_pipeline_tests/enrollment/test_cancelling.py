@@ -174,3 +174,12 @@ def test_lanes_at_work_stop_within_a_moment(bulk, owner, account, add_contacts, 
     assert ends[0] in (LaneEnd.STOPPED, LaneEnd.DONE)
     assert document["outcomes"]["enrolled"] == 5_000
     assert document["outcomes"]["cancelled"] == 4_000
+
+
+def test_a_job_that_was_cancelled_before_it_began_does_not_say_that_there_was_nobody(
+    bulk, account, add_contacts, add_workflow
+):
+    add_contacts(account, 3)
+    add_workflow(account)
+    document = cancel(bulk, bulk.submit(EVERYBODY))
+    assert document["attention"].startswith("The job was cancelled before it was known")

@@ -288,6 +288,14 @@ def test_a_request_id_stands_for_one_request(bulk: Bulk, workflow: UUID) -> None
     ]
     for other in alike:
         assert submit(other) == (job_id, False)
+    due = "2030-01-01T09:00"
+    first = bulk.request(EVERYBODY, request_id="due", scheduled_at=due, timezone="Europe/Berlin")
+    same_instant = bulk.request(EVERYBODY, request_id="due", scheduled_at="2030-01-01T08:00Z")
+    other_instant = bulk.request(EVERYBODY, request_id="due", scheduled_at=due)
+    scheduled, _ = submit(first)
+    assert submit(same_instant) == (scheduled, False)
+    with pytest.raises(RequestIdUsedError):
+        submit(other_instant)
     different = [
         bulk.request(bulk.csv("email\nc2@example.com\n"), **same),
         bulk.request(file, request_id="march", add_tags=["b"]),
@@ -297,7 +305,7 @@ def test_a_request_id_stands_for_one_request(bulk: Bulk, workflow: UUID) -> None
     for other in different:
         with pytest.raises(RequestIdUsedError, match=str(job_id)):
             submit(other)
-    assert len(service.list_jobs(bulk.database, bulk.account)["jobs"]) == 1
+    assert len(service.list_jobs(bulk.database, bulk.account)["jobs"]) == 2
 
 
 def test_the_same_request_id_in_another_account_is_another_request(

@@ -335,4 +335,4 @@ def test_nothing_is_left_in_the_scratch_folder(inbox: InboxFolder) -> None:
     inbox.drop("b.csv", PNG)
     inbox.settle()
 
-    assert names_in(inbox.settings.scratch) == []
+    assert names_in(inbox.settings.scratch) == ["inbox.lock"]

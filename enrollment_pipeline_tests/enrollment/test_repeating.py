@@ -125,6 +125,8 @@ def test_a_closed_job_is_not_resumed_and_its_phases_do_nothing(
     job_id = bulk.submit(bulk.csv(b"", name="empty.csv"))
     with pytest.raises(Exception, match="is empty"):
         bulk.phases(job_id).select()
+    # The first report of a job keeps its counts.
+    bulk.phases(job_id).report()
     held = state_of(bulk, job_id)
 
     with pytest.raises(InvalidStateError, match="The job is failed"):
