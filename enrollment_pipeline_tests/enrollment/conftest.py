@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Engine, text
 
-from enrollment_pipeline.enrollment import service
+from enrollment_pipeline.enrollment import queue, service
 from enrollment_pipeline.enrollment.engine import LaneEnd, Stop
 from enrollment_pipeline.enrollment.phases import Phases, Report
 from enrollment_pipeline.enrollment.report import FILES
@@ -185,6 +185,22 @@ class Bulk:
         )
         rows = self.query(statement, account=self.account.id, prefix=prefix, count=count)
         return [row["id"] for row in rows]
+
+    def audit(self, subject: UUID) -> list[tuple[str, str]]:
+        """Who did what to a job, in order."""
+        rows = self.query(
+            "select actor, action from enrollment.audit_log where subject = :subject order by id",
+            subject=str(subject),
+        )
+        return [(row["actor"], row["action"]) for row in rows]
+
+    def in_queue(self, job_id: UUID) -> list[tuple[int, str]]:
+        """Attempt and state of a job, where the queue has it."""
+        return [
+            (job.attempt, str(job.status))
+            for job in queue.open_jobs(self.database)
+            if job.job_id == job_id
+        ]
 
     def batches(self, job_id: UUID) -> list[Document]:
         """The batches of a job, in order."""
