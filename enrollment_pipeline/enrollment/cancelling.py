@@ -17,8 +17,10 @@ from enrollment_pipeline.enrollment.store.jobs import Job
 from enrollment_pipeline.errors import InvalidStateError
 from enrollment_pipeline.records import Outcome
 from enrollment_pipeline.settings import Settings
+from enrollment_pipeline.storage.planning import limit_lock_waits
 from enrollment_pipeline.storage.tenancy import Database
 
+LOCK_SECONDS = 60
 # Nothing has begun in these; the others go over `cancelling`, which the lanes obey.
 _NOT_BEGUN = (JobStatus.SCHEDULED, JobStatus.PENDING)
 
@@ -39,9 +41,20 @@ def ask_to_cancel(connection: Connection, job_id: UUID) -> None:
         jobs.change(connection, job_id, status=JobStatus.CANCELLING, error=None)
 
 
-def close_cancelled(database: Database, settings: Settings, account_id: UUID, job_id: UUID) -> None:
-    """Close a job that was asked to cancel; does nothing where somebody else has."""
+def close_cancelled(
+    database: Database,
+    settings: Settings,
+    account_id: UUID,
+    job_id: UUID,
+    *,
+    lock_seconds: int = LOCK_SECONDS,
+) -> None:
+    """Close a job that was asked to cancel; does nothing where somebody else has.
+
+    Waits so long for a claim in progress, which takes about 0.1 s unless its worker hangs.
+    """
     with database.account(account_id) as connection:
+        limit_lock_waits(connection, lock_seconds)
         # Batches before the job, as the lanes lock them: a claim in progress is waited for here,
         # and what it has completed is not touched.
         rest = batches.close(connection, job_id, status="cancelled")

@@ -9,6 +9,9 @@ from enrollment_pipeline.errors import RunFailedError
 from enrollment_pipeline.settings import Settings
 from enrollment_pipeline.storage.tenancy import Database
 
+# A worker that hangs must not hold up the queue of everybody; the next look tries again.
+SENSOR_LOCK_SECONDS = 2
+
 
 def open_jobs(database: Database) -> list[QueuedJob]:
     """Return the jobs of all accounts that are due and not closed or paused, oldest first."""
@@ -44,6 +47,8 @@ def finish_cancelling(
     Its report is left to a run. `actor` is who terminated.
     """
     if job.status is JobStatus.CANCELLING:
-        close_cancelled(database, settings, job.account_id, job.job_id)
+        close_cancelled(
+            database, settings, job.account_id, job.job_id, lock_seconds=SENSOR_LOCK_SECONDS
+        )
     else:
         Phases(database, settings, job.job_id).cancel(actor=actor)

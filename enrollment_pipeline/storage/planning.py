@@ -1,4 +1,4 @@
-"""Hints for statements over whole jobs, where the planner's defaults are far off."""
+"""Settings for the statements of one transaction, where the defaults are far off."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +12,13 @@ def allow_memory(connection: Connection) -> None:
     A million rows then sort in memory; a job has one such statement at a time.
     """
     connection.execute(text("set local work_mem = '64MB'"))
+
+
+def limit_lock_waits(connection: Connection, seconds: int) -> None:
+    """Let no statement of this transaction wait longer for a lock; it then fails."""
+    connection.execute(
+        text("select set_config('lock_timeout', :wait, true)"), {"wait": f"{seconds}s"}
+    )
 
 
 @contextmanager

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from uuid import UUID
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from enrollment_pipeline.enrollment import queue, service
+from enrollment_pipeline.enrollment.store import batches
 from enrollment_pipeline_tests.enrollment.conftest import EVERYBODY, Bulk, manual
 
 AddWorkflow = Callable[..., UUID]
@@ -89,6 +91,27 @@ def test_a_cancellation_whose_author_has_gone_is_finished_by_the_queue(bulk: Bul
 
     bulk.phases(job_id).report()
     assert bulk.verified(job_id)["outcomes"]["cancelled"] == 20
+
+
+def test_a_lane_that_hangs_does_not_hold_up_the_queue(
+    bulk: Bulk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "SENSOR_LOCK_SECONDS", 1)
+    job_id = bulk.submit(manual(bulk.crowd(20)), batch_size=10)
+    bulk.prepare(job_id)
+    bulk.sql(
+        "update enrollment.enrollment_jobs set status = 'cancelling' where id = :job", job=job_id
+    )
+    (job,) = (job for job in queue.open_jobs(bulk.database) if job.job_id == job_id)
+
+    with bulk.database.account(bulk.account.id) as hanging:
+        assert batches.claim(hanging, job_id, 1)
+        with pytest.raises(OperationalError, match="lock timeout"):
+            queue.finish_cancelling(bulk.database, bulk.settings, job, actor="dagster")
+    assert bulk.in_queue(job_id) == [(1, "cancelling")]
+
+    queue.finish_cancelling(bulk.database, bulk.settings, job, actor="dagster")
+    assert bulk.describe(job_id)["outcomes"]["cancelled"] == 20
 
 
 @pytest.mark.parametrize("runner", ["caller", "queue"])
