@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ import psutil
 import pytest
 
 PROGRAM = str(Path(sys.executable).parent / "enrollment")
+SAMPLES = Path(__file__).resolve().parents[2] / "data" / "samples"
 LOCATION = "enrollment_pipeline.definitions"
 REPOSITORY = {"repositoryLocationName": LOCATION, "repositoryName": "__repository__"}
 
@@ -173,6 +175,7 @@ def ui(home: Path, database: object) -> Iterator[Ui]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    shutil.copytree(SAMPLES, home / "data" / "samples")
     log = (home / "ui.log").open("w")
     process = subprocess.Popen(
         [PROGRAM, "ui", "--port", str(port)],

@@ -175,8 +175,8 @@ def test_processes_of_one_account_share_its_budget(
 ) -> None:
     bulk = make_bulk(enrollments_per_minute=200)
     add_workflow(bulk.account)
-    people = bulk.crowd(500)
-    jobs = [bulk.submit(manual(people[start : start + 250]), batch_size=20) for start in (0, 250)]
+    people = bulk.crowd(1000)
+    jobs = [bulk.submit(manual(people[start : start + 500]), batch_size=20) for start in (0, 500)]
     runs = [
         subprocess.Popen([sys.executable, "-c", RUN, str(job)], stdin=subprocess.PIPE, text=True)
         for job in jobs

@@ -61,8 +61,10 @@ def enroll_lane(
     if end is LaneEnd.STOPPED or (stop.is_set() and end is not LaneEnd.DONE):
         if is_terminated(context):
             product.do(context, _cancel)
-        if context.run.remote_job_origin is None:
-            # A run inside a command has nobody to announce its end, and would end as FAILURE.
+        elif context.run.remote_job_origin is None or not stop.is_set():
+            # Unannounced, the run would end as FAILURE: one inside a command, which nobody else
+            # announces, and one whose job was cancelled. A run of which only the process is
+            # stopped, by a machine that goes down, may fail: another goes on.
             context.instance.report_run_canceling(context.run)
         raise dg.DagsterExecutionInterruptedError
 
