@@ -47,8 +47,10 @@ def add(
     ) as doing:
         _take_turn(doing, account, actor)
         for former in _named(doing, name):
-            # The database tells a few letters apart that are one name here, as a sigma at the end.
-            store.drop_member(doing.connection, former.name)
+            if former.name != name:
+                # The database tells a few letters apart that are one name here, as a sigma at the
+                # end, and would keep both.
+                store.drop_member(doing.connection, former.name)
         added = store.put_member(doing.connection, account.id, name, granted)
         require_administrator(store.permissions(doing.connection))
         doing.details = {"permissions": list(added.permissions)}

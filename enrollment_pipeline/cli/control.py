@@ -1,6 +1,5 @@
 """Following a job and taking hold of it: `enrollment watch`, `pause`, `resume` and their like."""
 
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
@@ -59,10 +58,13 @@ def pause(context: typer.Context, job: JobArgument) -> None:
 
 def resume(context: typer.Context, job: JobArgument, queue: QueueOption = False) -> None:
     """Go on here with a job that is paused or whose run has died."""
+    from enrollment_pipeline.cli.local_run import prepare
     from enrollment_pipeline.enrollment import service
 
     session = session_of(context)
     job_id = parse_job_id(job)
+    if not queue:
+        prepare(session)
     service.resume(
         session.database,
         session.account,
@@ -82,9 +84,12 @@ def retry(
     queue: QueueOption = False,
 ) -> None:
     """Try the failed contacts of a closed job again, as a new job."""
+    from enrollment_pipeline.cli.local_run import prepare
     from enrollment_pipeline.enrollment import service
 
     session = session_of(context)
+    if not queue:
+        prepare(session)
     made = service.retry(
         session.database,
         session.account,
@@ -160,6 +165,5 @@ def _go_on(session: Session, job_id: UUID, in_queue: bool) -> None:
 def _show(session: Session, document: dict[str, Any]) -> None:
     if session.output.as_json:
         session.output.answer(document)
-        sys.stdout.flush()
     else:
         session.output.note(job_line(document))

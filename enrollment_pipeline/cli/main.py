@@ -96,17 +96,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
         code = command.main([*global_options, *rest], prog_name="enrollment", standalone_mode=False)
     except KeyboardInterrupt:
         return _interrupted(output)
-    except SystemExit as leaving:
-        # What the parser makes of an interrupt that it meets itself.
-        if leaving.code == InterruptedByUserError.exit_code:
-            return _interrupted(output)
-        raise
     except Exception as error:
         if os.environ.get(trouble.DEBUG_VARIABLE) == "1":
             traceback.print_exc()
         told = trouble.as_product_error(error)
         output.refuse(told)
         return told.exit_code
+    if code == InterruptedByUserError.exit_code:
+        # What the parser makes of an interrupt that it meets itself.
+        return _interrupted(output)
     return code if isinstance(code, int) else 0
 
 

@@ -63,8 +63,11 @@ class Output:
     def refuse(self, error: ProductError) -> None:
         """Write why there is no answer: one paragraph, or the document `{"error": {...}}`."""
         if self.as_json and sys.stdout and not isinstance(error, AnswerNotWrittenError):
-            with suppress(AnswerNotWrittenError), _writing():
-                typer.echo(json.dumps({"error": error.as_dict()}, default=_plain))
+            try:
+                with suppress(AnswerNotWrittenError), _writing():
+                    typer.echo(json.dumps({"error": error.as_dict()}, default=_plain))
+            except BrokenPipeError:
+                _give_up_output()
         elif sys.stderr is not None:
             paragraph = f"{error.code}: {error.message} Remedy: {error.advice}"
             typer.echo(" ".join(paragraph.split()), err=True)
@@ -76,7 +79,7 @@ def _writing() -> Iterator[None]:
 
     Raises:
         AnswerNotWrittenError: it cannot be written to.
-        BrokenPipeError: whoever read it has gone, which the parser ends quietly.
+        BrokenPipeError: whoever read it has gone, which the parser ends quietly for a command.
     """
     try:
         yield

@@ -2,7 +2,8 @@
 
 Needs no worker that is alive: it waits for the transactions in progress, by the locks they hold on
 their batches, and closes what is left. In two steps, so that lanes end before all of it is locked;
-whoever dies in between is followed by anybody who takes the second.
+whoever dies in between is followed by anybody who takes the second. A job that has not begun is
+closed by the first.
 """
 
 from datetime import UTC, datetime
@@ -25,7 +26,7 @@ LOCK_SECONDS = 60
 _NOT_BEGUN = (JobStatus.SCHEDULED, JobStatus.PENDING)
 
 
-def ask_to_cancel(connection: Connection, job_id: UUID) -> None:
+def ask_to_cancel(connection: Connection, settings: Settings, job_id: UUID) -> None:
     """Let the lanes of an open job end after the transactions in progress.
 
     Raises:
@@ -35,7 +36,9 @@ def ask_to_cancel(connection: Connection, job_id: UUID) -> None:
     job = jobs.load(connection, job_id, lock=True)
     if job.status.closed:
         raise InvalidStateError(f"The job is {job.status}; it can no longer be cancelled.")
-    if job.status not in (*_NOT_BEGUN, JobStatus.CANCELLING):
+    if job.status in _NOT_BEGUN:
+        _close(connection, settings, job, rest=0)
+    elif job.status is not JobStatus.CANCELLING:
         require_move(job.status, JobStatus.CANCELLING)
         # What was wrong with it no longer matters.
         jobs.change(connection, job_id, status=JobStatus.CANCELLING, error=None)
@@ -60,11 +63,10 @@ def close_cancelled(
         rest = batches.close(connection, job_id, status="cancelled")
         job = jobs.load(connection, job_id, lock=True)
         if not job.status.closed:
-            _close(connection, job, rest)
-            notices.tell(connection, settings, job_id)
+            _close(connection, settings, job, rest)
 
 
-def _close(connection: Connection, job: Job, rest: int) -> None:
+def _close(connection: Connection, settings: Settings, job: Job, rest: int) -> None:
     # Without batches yet, whatever has no outcome is cancelled; with them, a batch that was given
     # up before stays unprocessed.
     cancelled = rest if job.batched_at else job.outcomes[Outcome.UNPROCESSED]
@@ -77,3 +79,4 @@ def _close(connection: Connection, job: Job, rest: int) -> None:
         completed_at=datetime.now(UTC),
     )
     inputs.drop_input(connection, job.id)
+    notices.tell(connection, settings, job.id)

@@ -175,7 +175,7 @@ def cancel(
         InvalidStateError: the job is closed; the message names its state.
     """
     with _operation(database, account, job_id, actor, "job.cancel") as doing:
-        ask_to_cancel(doing.connection, job_id)
+        ask_to_cancel(doing.connection, settings, job_id)
     close_cancelled(database, settings, account.id, job_id)
     Phases(database, settings, job_id).report()
 

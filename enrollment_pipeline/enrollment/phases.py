@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from enrollment_pipeline.accounts.operations import operation
 from enrollment_pipeline.enrollment import notices, report
 from enrollment_pipeline.enrollment.batching import lane_count
-from enrollment_pipeline.enrollment.cancelling import ask_to_cancel, close_cancelled
+from enrollment_pipeline.enrollment.cancelling import LOCK_SECONDS, ask_to_cancel, close_cancelled
 from enrollment_pipeline.enrollment.engine import Lane, Stop
 from enrollment_pipeline.enrollment.pausing import pause_job
 from enrollment_pipeline.enrollment.progress import Progress
@@ -51,6 +51,7 @@ from enrollment_pipeline.errors import (
 )
 from enrollment_pipeline.records import Account
 from enrollment_pipeline.settings import Settings
+from enrollment_pipeline.storage.planning import limit_lock_waits
 from enrollment_pipeline.storage.tenancy import Database
 
 
@@ -156,7 +157,7 @@ class Phases:
         work = lane_work(self.job(), self.account, self._settings)
         return Lane(self._database, work, stop, on_contacts, clock)
 
-    def cancel(self, *, actor: str) -> None:
+    def cancel(self, *, actor: str, lock_seconds: int = LOCK_SECONDS) -> None:
         """End the job, unless it is closed already.
 
         For whoever ended its run rather than the job, which no permission can prevent.
@@ -172,8 +173,15 @@ class Phases:
                 subject=self._job_id,
             ) as doing,
         ):
-            ask_to_cancel(doing.connection, self._job_id)
-        close_cancelled(self._database, self._settings, self.account.id, self._job_id)
+            limit_lock_waits(doing.connection, lock_seconds)
+            ask_to_cancel(doing.connection, self._settings, self._job_id)
+        close_cancelled(
+            self._database,
+            self._settings,
+            self.account.id,
+            self._job_id,
+            lock_seconds=lock_seconds,
+        )
 
     def close_lanes(self) -> Job:
         """Make sure that every batch has ended; asks the database, not the lanes.

@@ -51,4 +51,5 @@ def finish_cancelling(
             database, settings, job.account_id, job.job_id, lock_seconds=SENSOR_LOCK_SECONDS
         )
     else:
-        Phases(database, settings, job.job_id).cancel(actor=actor)
+        phases = Phases(database, settings, job.job_id)
+        phases.cancel(actor=actor, lock_seconds=SENSOR_LOCK_SECONDS)

@@ -20,8 +20,8 @@ ANNOUNCED_RETRY_GRACE = timedelta(minutes=5)
 MAX_RESTARTS = 5
 
 
-# A run that is said to be at work, of a job without any sign of life for so long, is on a machine
-# that nobody can ask. A second run beside it would share the work and double nothing.
+# A run that is said to be at work, of a job without any sign of life for so long, is given up where
+# its machine cannot be asked. Should it live after all, it shares the work and doubles nothing.
 LOST_AFTER = timedelta(minutes=15)
 
 
@@ -68,7 +68,7 @@ def run_key(job: QueuedJob) -> str:
 
 def turn_of(job: QueuedJob, runs: Sequence[SeenRun], now: datetime) -> Turn:
     """Return what a job needs that is due, by the runs it has had."""
-    if any(run.ended_at is None and not is_lost(job, run, now) for run in runs):
+    if any(run.ended_at is None for run in runs):
         return Turn.WAIT
     if job.status is JobStatus.CANCELLING:
         return Turn.FINISH_CANCELLING

@@ -147,7 +147,9 @@ def close_job(
         failed=counts.outcomes[Outcome.FAILED],
         unprocessed=counts.outcomes[Outcome.UNPROCESSED],
     )
-    move(connection, job, status, completed_at=now, report=summary_of(job, counts, now))
+    summary = summary_of(job, counts, now)
+    # What was wrong with it on the way has been mended.
+    move(connection, job, status, completed_at=now, report=summary, error=None)
     notices.tell(connection, settings, job.id)
 
 

@@ -17,6 +17,8 @@ import psutil
 HOST = "enrollment/host"
 BOOT = "enrollment/boot"
 PROCESS = "enrollment/process"
+# Whose tags these are: a run that is started again begins with those of the one before.
+RUN = "enrollment/run"
 # A start is reckoned from the clock, which may be set in between.
 _CLOCK_STEP_SECONDS = 5.0
 _ALIVE = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
@@ -39,33 +41,47 @@ def sign_on(instance: dg.DagsterInstance, run_id: str) -> None:
 def _sign_on(instance: dg.DagsterInstance, run_id: str) -> None:
     # Without the tags the work is the same; only a later death would be noticed later.
     with suppress(Exception):
-        instance.add_run_tags(run_id, own_tags())
+        instance.add_run_tags(run_id, {**own_tags(), RUN: run_id})
 
 
 def repair_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     """Mark the runs of this machine whose process has gone as failed; return their ids.
 
     Those of an earlier boot are dead; those of this boot in another container cannot be told.
+    Machines that share a database must have names of their own.
     """
     here = dg.RunsFilter(statuses=_ALIVE, tags={HOST: socket.gethostname()})
-    dead = [run.run_id for run in instance.get_runs(here) if _is_dead(run.tags)]
-    return [run_id for run_id in dead if _report_failed(instance, run_id, _GONE)]
+    dead = [
+        run.run_id
+        for run in instance.get_runs(here)
+        if run.tags.get(RUN, run.run_id) == run.run_id and _is_dead(run.tags)
+    ]
+    return [run_id for run_id in dead if _report_ended(instance, run_id, _GONE)]
 
 
-def give_up_lost_run(instance: dg.DagsterInstance, run_id: str) -> None:
+def give_up_lost_run(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     """Mark a run as failed that shows no life on a machine that cannot be asked.
 
-    Otherwise it would keep a place among the runs at work for good.
+    Otherwise it would keep a place among the runs at work for good. Return False for one whose
+    process lives here: it may be slow, and is not lost.
     """
-    _report_failed(instance, run_id, _LOST)
+    own = own_tags()
+    here = all(run.tags.get(name) == own[name] for name in (HOST, BOOT))
+    if here and _lives(run.tags.get(PROCESS, "")):
+        return False
+    return _report_ended(instance, run.run_id, _LOST)
 
 
-def _report_failed(instance: dg.DagsterInstance, run_id: str, message: str) -> bool:
+def _report_ended(instance: dg.DagsterInstance, run_id: str, message: str) -> bool:
     # It may have ended by itself meanwhile, and must not be turned into a failure.
     run = instance.get_run_by_id(run_id)
     if run is None or run.status not in _ALIVE:
         return False
-    instance.report_run_failed(run, message=message)
+    if run.status is dg.DagsterRunStatus.CANCELING:
+        # As somebody wanted; a failure would be tried again.
+        instance.report_run_canceled(run, message=message)
+    else:
+        instance.report_run_failed(run, message=message)
     return True
 
 

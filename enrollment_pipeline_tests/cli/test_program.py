@@ -43,14 +43,15 @@ def test_the_database_stops_and_is_not_started_by_a_look_at_it(
     assert not Path(environment["ENROLLMENT_HOME"], "postgres").exists()
 
 
-def test_an_interrupt_ends_the_program_with_130_and_no_traceback(
-    database: Database, account: Account, owner: Engine, add_workflow: Any
+@pytest.mark.parametrize("shape", [["--json"], []])
+def test_an_interrupt_ends_the_program_with_130_and_says_so(
+    database: Database, account: Account, owner: Engine, add_workflow: Any, shape: list[str]
 ) -> None:
     add_workflow(account)
     with database.account(account.id) as connection:
         connection.execute(text("select from enrollment.workflows for update"))
         process = subprocess.Popen(
-            [PATH, "--account", account.name, "workflows", "pause", "Welcome"],
+            [PATH, "--account", account.name, *shape, "workflows", "pause", "Welcome"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -59,8 +60,12 @@ def test_an_interrupt_ends_the_program_with_130_and_no_traceback(
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
 
-    assert (process.returncode, out) == (130, "")
+    assert process.returncode == 130
     assert "Traceback" not in err
+    if shape:
+        assert json.loads(out)["error"]["code"] == "INTERRUPTED"
+    else:
+        assert err.strip().startswith("INTERRUPTED: ")
 
 
 @pytest.mark.parametrize("shape", [["--json"], []])

@@ -294,6 +294,7 @@ def test_a_run_that_shows_no_life_elsewhere_gives_up_its_place(
     add_workflow: Callable[..., UUID],
     submit: Submit,
     add_run: Callable[..., dg.DagsterRun],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     add_workflow(account)
     job_id = submit(account, EVERYBODY, runner="queue")
@@ -313,9 +314,32 @@ def test_a_run_that_shows_no_life_elsewhere_gives_up_its_place(
             {"job": job_id},
         )
 
-    requests = tick()
+    assert tick() == []
 
     found = instance.get_run_by_id(run.run_id)
     assert found is not None
     assert found.status is dg.DagsterRunStatus.FAILURE
-    assert keys(requests) == [f"{job_id}:2"]
+    monkeypatch.setattr(
+        "enrollment_pipeline.enrollment.queueing.RETRY_GRACE", timedelta(seconds=-60)
+    )
+    assert keys(tick()) == [f"{job_id}:2"]
+
+
+def test_a_run_that_was_terminated_and_whose_worker_then_died_ends_its_job(
+    tick: Tick,
+    instance: dg.DagsterInstance,
+    database: Database,
+    settings: Settings,
+    account: Account,
+    add_workflow: Callable[..., UUID],
+    submit: Submit,
+    add_run: Callable[..., dg.DagsterRun],
+) -> None:
+    add_workflow(account)
+    job_id = submit(account, EVERYBODY, runner="queue")
+    run = add_run(job_id, **{HOST: "elsewhere"})
+    instance.report_run_canceling(run)
+    instance.report_run_failed(run, message="the worker has gone")
+
+    assert keys(tick()) == [f"{job_id}:1:report"]
+    assert service.describe(database, settings, account, job_id)["status"] == "cancelled"

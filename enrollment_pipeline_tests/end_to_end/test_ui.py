@@ -178,6 +178,7 @@ def test_a_failed_run_is_re_executed_from_its_failure(
     wait_for(lambda: statuses(ui, job_id) == ["SUCCESS", "FAILURE"])
     job = job_of(account, job_id)
     assert (job["status"], job["outcomes"]["enrolled"]) == ("completed", 30)
+    assert job["error"] is None
 
 
 def test_a_backfill_runs_two_jobs(ui, account, add_contacts, add_workflow, submit, job_of):

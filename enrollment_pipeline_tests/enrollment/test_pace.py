@@ -253,11 +253,14 @@ def test_a_lane_that_has_no_turn_holds_no_budget(
         assert limits.take_lane(holder, bulk.account.id, 1)
         thread = threading.Thread(target=lane.drain)
         thread.start()
-        time.sleep(0.3)
+        waiting = "select count(*) as n from pg_locks where locktype = 'advisory' and not granted"
+        while not bulk.query(waiting)[0]["n"]:
+            time.sleep(0.01)
         asked = limits.reserve(bulk.database, bulk.account.id, 500, Budget(per_minute=500), at=None)
         assert asked.granted == 500
         limits.give_back(bulk.database, bulk.account.id, 500, Budget(per_minute=500), at=asked.at)
     thread.join(timeout=20)
+    assert not thread.is_alive()
     assert bulk.finish(job_id)["outcomes"]["enrolled"] == 10
 
 

@@ -16,6 +16,7 @@ from enrollment_pipeline.enrollment.queueing import (
     SeenRun,
     Turn,
     fair_order,
+    is_lost,
     run_key,
     turn_of,
 )
@@ -115,10 +116,10 @@ LONG_AGO = timedelta(hours=1)
         ),
         ("it is being cancelled", job(status=JobStatus.CANCELLING), [run()], Turn.WAIT),
         (
-            "its run is lost",
+            "its run is lost, and not yet given up",
             job(alive=LOST_AFTER + SECOND),
             [run(begun=LONG_AGO)],
-            Turn.RESTART,
+            Turn.WAIT,
         ),
         (
             "its run has just begun on an old job",
@@ -140,6 +141,22 @@ def test_what_the_queue_does_with_a_job(
     described: str, queued: QueuedJob, runs: list[SeenRun], turn: Turn
 ) -> None:
     assert turn_of(queued, runs, NOW) is turn
+
+
+@pytest.mark.parametrize(
+    ("queued", "seen", "lost"),
+    [
+        (job(alive=LOST_AFTER + SECOND), run(begun=LONG_AGO), True),
+        (job(alive=LOST_AFTER), run(begun=LONG_AGO), False),
+        (job(alive=LONG_AGO), run(begun=SECOND), False),
+        (job(alive=LONG_AGO), run(begun=None), False),
+        (job(alive=LONG_AGO), run(begun=LONG_AGO, ended=SECOND), False),
+    ],
+)
+def test_a_run_is_lost_when_neither_it_nor_its_job_has_shown_life(
+    queued: QueuedJob, seen: SeenRun, lost: bool
+) -> None:
+    assert is_lost(queued, seen, NOW) is lost
 
 
 def test_each_attempt_has_a_key_of_its_own() -> None:

@@ -16,9 +16,11 @@ from enrollment_pipeline.runs.liveness import (
     BOOT,
     HOST,
     PROCESS,
+    RUN,
     give_up_lost_run,
     own_tags,
     repair_dead_runs,
+    sign_on,
 )
 from enrollment_pipeline.settings import Settings
 from enrollment_pipeline.storage.tenancy import Database
@@ -84,7 +86,7 @@ def test_a_process_that_nobody_has_buried_is_dead(instance: dg.DagsterInstance) 
     identity = f"{child.pid}@{process.create_time():.0f}"
     run_id = started(instance, **{**own_tags(), PROCESS: identity})
 
-    assert repair_dead_runs(instance) == [run_id]
+    assert run_id in repair_dead_runs(instance)
 
     child.wait()
 
@@ -102,11 +104,47 @@ def test_a_run_that_has_ended_meanwhile_is_no_failure(
 
     monkeypatch.setattr(liveness, "_lives", end_it)
 
-    assert repair_dead_runs(instance) == []
+    assert run_id not in repair_dead_runs(instance)
     assert status(instance, run_id) is dg.DagsterRunStatus.CANCELED
 
 
-def test_a_lost_run_is_given_up_wherever_it_was(instance: dg.DagsterInstance) -> None:
-    run_id = started(instance, **{**own_tags(), HOST: "elsewhere"})
-    give_up_lost_run(instance, run_id)
-    assert status(instance, run_id) is dg.DagsterRunStatus.FAILURE
+def test_a_run_that_was_being_terminated_ends_as_canceled(instance: dg.DagsterInstance) -> None:
+    run_id = started(instance, **{**own_tags(), **GONE})
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    instance.report_run_canceling(run)
+
+    assert run_id in repair_dead_runs(instance)
+    assert status(instance, run_id) is dg.DagsterRunStatus.CANCELED
+
+
+def test_a_run_that_was_started_again_is_not_judged_by_the_tags_of_the_one_before(
+    instance: dg.DagsterInstance,
+) -> None:
+    former = str(uuid4())
+    run_id = started(instance, **{**own_tags(), **GONE, RUN: former})
+
+    assert run_id not in repair_dead_runs(instance)
+
+    sign_on(instance, run_id)
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    assert (run.tags[RUN], run.tags[PROCESS]) == (run_id, own_tags()[PROCESS])
+    instance.delete_run(run_id)
+
+
+@pytest.mark.parametrize(
+    ("tags", "lost"),
+    [({}, False), (GONE, True), ({HOST: "elsewhere"}, True), ({BOOT: "0000/x"}, True)],
+)
+def test_a_lost_run_is_given_up_unless_its_process_lives_here(
+    instance: dg.DagsterInstance, tags: dict[str, str], lost: bool
+) -> None:
+    run_id = started(instance, **{**own_tags(), **tags})
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+
+    assert give_up_lost_run(instance, run) is lost
+
+    assert (status(instance, run_id) is dg.DagsterRunStatus.FAILURE) is lost
+    instance.delete_run(run_id)

@@ -29,6 +29,7 @@ def contact_selection(
     context: dg.AssetExecutionContext, product: dg.ResourceParam[Product]
 ) -> dg.MaterializeResult[None]:
     """Resolve the request's ids, filter or CSV once; the result is kept for the life of the job."""
+    product.do(context, Phases.job)
     # Old jobs lose their partition, without which Dagster stores nothing of a run that is repeated.
     context.instance.add_dynamic_partitions(str(ENROLLMENT_JOBS.name), [context.partition_key])
     job = product.do(context, Phases.select)

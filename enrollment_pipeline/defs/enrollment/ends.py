@@ -13,6 +13,7 @@ from enrollment_pipeline.storage.patience import patiently
 
 # Seconds; a sensor has a minute in all.
 WAITS = (0.5, 1, 2, 4, 8, 15)
+_LOCK_SECONDS = 5
 
 
 @dg.run_status_sensor(
@@ -38,7 +39,14 @@ def enrollment_run_canceled(
 def enrollment_run_failed(
     context: dg.RunFailureSensorContext, product: dg.ResourceParam[Product]
 ) -> None:
-    """Leave a message, unless Dagster or the queue starts another run by itself."""
+    """Leave a message, unless Dagster or the queue starts another run by itself.
+
+    A run that somebody terminated ends its job, even where its worker died on the way.
+    """
+    if was_terminated(context.instance, context.dagster_run.run_id):
+        # Its worker died before it could obey.
+        _patiently(product, context.partition_key, _cancel)
+        return
     if context.dagster_run.tags.get(WILL_RETRY) == "true":
         return
     reason = context.failure_event.message or ""
@@ -47,19 +55,21 @@ def enrollment_run_failed(
 
 
 def _cancel(phases: Phases) -> None:
-    if not phases.job().status.closed:
-        phases.cancel(actor=TERMINATED_BY)
+    phases.cancel(actor=TERMINATED_BY, lock_seconds=_LOCK_SECONDS)
+    if phases.job().report is None:
         phases.report()
 
 
 def _patiently(product: Product, partition_key: str | None, work: Callable[[Phases], None]) -> None:
     # Dagster shows a sensor the end of a run once, whether the sensor managed or not.
-    if partition_key is None:
+    try:
+        job_id = UUID(partition_key or "")
+    except ValueError:
         return
 
     def once() -> None:
         with product.database() as database:
-            work(Phases(database, product.settings(), UUID(partition_key)))
+            work(Phases(database, product.settings(), job_id))
 
     with explained():
         patiently(once, waits=WAITS)

@@ -30,6 +30,7 @@ from enrollment_pipeline.runs.liveness import give_up_lost_run, repair_dead_runs
 from enrollment_pipeline.settings import Settings
 from enrollment_pipeline.storage.tenancy import Database
 
+_UNSUCCESSFUL = (dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.FAILURE)
 # Runs handed over in one tick where Dagster itself has no limit.
 MOST_AT_ONCE = 50
 
@@ -82,10 +83,15 @@ def _turns(instance: dg.DagsterInstance, jobs: list[QueuedJob]) -> list[tuple[Qu
     for job in jobs:
         records = found[str(job.job_id)]
         runs = [_seen(instance, record) for record in records]
-        turns.append((job, turn_of(job, runs, now)))
-        for record, run in zip(records, runs, strict=True):
-            if is_lost(job, run, now):
-                give_up_lost_run(instance, record.dagster_run.run_id)
+        lost = [
+            record.dagster_run
+            for record, run in zip(records, runs, strict=True)
+            if is_lost(job, run, now)
+        ]
+        for run in lost:
+            give_up_lost_run(instance, run)
+        # What has just been given up is seen as ended by the next look, and goes by its rules.
+        turns.append((job, Turn.WAIT if lost else turn_of(job, runs, now)))
     return turns
 
 
@@ -124,8 +130,7 @@ def _seen(instance: dg.DagsterInstance, record: dg.RunRecord) -> SeenRun:
         run_key=run.tags.get(RUN_KEY),
         begun_at=_instant(record.start_time),
         ended_at=_instant(record.end_time) if run.is_finished else None,
-        terminated=run.status is dg.DagsterRunStatus.CANCELED
-        and was_terminated(instance, run.run_id),
+        terminated=run.status in _UNSUCCESSFUL and was_terminated(instance, run.run_id),
         # One inside a command has nobody who could launch it again.
         retried=run.tags.get(WILL_RETRY) == "true" and run.remote_job_origin is not None,
     )
