@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import create_engine
 
+from benchmarks import events
 from benchmarks.ground import WORKFLOW, Ground, drain, ground
 from benchmarks.listening import CHANGES, delays
 from benchmarks.yardsticks import one_at_a_time, one_insert
@@ -181,6 +182,33 @@ def listening(ground: Ground) -> list[Row]:
     ]
 
 
+def evaluation(ground: Ground) -> list[Row]:
+    """How many events a second are evaluated, and how long one alone takes."""
+    events.seed(ground)
+    evaluated = statistics.median(events.throughput(ground) for _ in range(3))
+    written = statistics.median(events.inserting(ground) for _ in range(3))
+    single = events.one_at_a_time(ground)
+    size = f"{events.EVENTS:,} events, {events.TRIGGERS:,} triggers"
+    return [
+        Row(
+            f"{size} | as many rows into the log by one INSERT",
+            f"{evaluated:,.0f}/s",
+            f"{written:,.0f}/s",
+            evaluated / written,
+            "at least 20,000/s",
+            evaluated >= 20_000,
+        ),
+        Row(
+            f"one event, p95 of {events.SINGLE} | a hundredth of a second",
+            f"{single * 1000:.1f} ms",
+            "10.0 ms",
+            single / 0.01,
+            "at most 100 ms",
+            single <= 0.1,
+        ),
+    ]
+
+
 def memory(ground: Ground, large: int) -> list[Row]:
     """Peak memory of a run over a huge file, beside that over a small one."""
     small = 100_000
@@ -203,7 +231,9 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="rounds of the large job")
     parser.add_argument("--memory-rows", type=int, default=10_000_000, help="size of the huge CSV")
     parser.add_argument(
-        "--only", choices=["large", "small", "jobs", "listening", "pace", "memory"], help="one part"
+        "--only",
+        choices=["large", "small", "jobs", "listening", "pace", "events", "memory"],
+        help="one part",
     )
     chosen = parser.parse_args()
     parts: dict[str, Callable[[Ground], list[Row]]] = {
@@ -211,6 +241,7 @@ def main() -> int:
         "jobs": jobs_at_once,
         "listening": listening,
         "pace": paced,
+        "events": evaluation,
         "large": lambda place: large_job(place, chosen.contacts, chosen.rounds),
         "memory": lambda place: memory(place, chosen.memory_rows),
     }

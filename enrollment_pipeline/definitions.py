@@ -2,11 +2,10 @@
 
 import dagster as dg
 
-from enrollment_pipeline.defs import notifications
+from enrollment_pipeline.defs import inbox, notifications
 from enrollment_pipeline.defs.enrollment import (
     assets,
     ends,
-    inbox,
     job,
     lanes,
     queue,
@@ -14,6 +13,7 @@ from enrollment_pipeline.defs.enrollment import (
     retention,
 )
 from enrollment_pipeline.defs.product import Product
+from enrollment_pipeline.defs.triggers import analytics, events, times
 
 
 def build_definitions() -> dg.Definitions:
@@ -25,6 +25,8 @@ def build_definitions() -> dg.Definitions:
             assets.enrollment_batches,
             lanes.enrollments,
             assets.enrollment_report,
+            times.trigger_occurrences,
+            analytics.trigger_analytics,
         ],
         asset_checks=[lanes.enrollment_checks],
         jobs=[
@@ -32,14 +34,22 @@ def build_definitions() -> dg.Definitions:
             requests.submit_enrollment,
             retention.prune_history,
             notifications.deliver_notifications,
+            events.evaluate_triggers,
+            times.fire_time_triggers,
+            analytics.count_triggers,
         ],
-        schedules=[retention.daily_retention],
+        schedules=[
+            retention.daily_retention,
+            times.quarter_hours,
+            analytics.daily_trigger_analytics,
+        ],
         sensors=[
             queue.enrollment_queue,
-            inbox.csv_inbox,
+            inbox.file_inbox,
             ends.enrollment_run_canceled,
             ends.enrollment_run_failed,
             notifications.notification_outbox,
+            events.pending_events,
         ],
         resources={"product": Product()},
     )

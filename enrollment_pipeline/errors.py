@@ -196,6 +196,44 @@ class WorkflowInactiveError(RefusedError):
     remedy = "Activate it with: enrollment workflows activate NAME"
 
 
+class InvalidTriggerError(InvalidRequestError):
+    """The trigger is not valid."""
+
+    code = "INVALID_TRIGGER"
+    remedy = (
+        "Correct what is named, at its path; docs/triggers.md lists event types and parameters, "
+        "docs/conditions.md fields and operators."
+    )
+
+
+class TriggerNotFoundError(RefusedError):
+    """There is no such trigger in this account."""
+
+    code = "TRIGGER_NOT_FOUND"
+    remedy = "List the triggers with: enrollment triggers list"
+
+
+class TriggerExistsError(RefusedError):
+    """The workflow has a trigger already."""
+
+    code = "TRIGGER_EXISTS"
+    remedy = "Change it with enrollment triggers update, or delete it first."
+
+
+class TriggerLoopError(RefusedError):
+    """The workflow would start itself again and again."""
+
+    code = "TRIGGER_LOOP"
+    remedy = "Break the cycle: let one of the steps do something else, or wait for another event."
+
+
+class ContactNotFoundError(RefusedError):
+    """There is no such contact in this account."""
+
+    code = "CONTACT_NOT_FOUND"
+    remedy = "Name a contact by its id or its e-mail address."
+
+
 class TooManyContactsError(RefusedError):
     """The selection holds more contacts than one job may."""
 

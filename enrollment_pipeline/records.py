@@ -110,6 +110,13 @@ class AccountSettings(BaseModel):
     burst_per_second: Limit = Field(None, description="Enrollments a second.")
     csv_max_bytes: int = Field(10_000_000, ge=1, description="Size of a CSV file, in bytes.")
     csv_max_lines: int = Field(1_000_000, ge=1, description="Lines of a CSV file.")
+    business_days: str = Field(
+        "mon,tue,wed,thu,fri", description="Days on which triggers that respect them may fire."
+    )
+    business_hours: str = Field(
+        "09:00-17:00", description="Hours of those days, by the account's clock."
+    )
+    holidays: str = Field("", description="Days of those that are free, such as 2026-12-25.")
     history_days: int = Field(
         90, ge=1, le=36_500, description="Days after which only the report of a closed job is kept."
     )

@@ -1,6 +1,6 @@
 """An inbox of its own for a test: files dropped into it, looks at it, and what became of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,9 +9,10 @@ from uuid import UUID
 
 from sqlalchemy import insert, select
 
-from enrollment_pipeline.enrollment import inbox
-from enrollment_pipeline.enrollment.inbox import Tick
-from enrollment_pipeline.enrollment.inbox_rules import Memory
+from enrollment_pipeline.enrollment.inbox import CsvRoute
+from enrollment_pipeline.inbox.look import Tick, look
+from enrollment_pipeline.inbox.route import Route
+from enrollment_pipeline.inbox.rules import Memory
 from enrollment_pipeline.records import Account
 from enrollment_pipeline.settings import Settings
 from enrollment_pipeline.storage import schema
@@ -40,6 +41,7 @@ class InboxFolder:
     database: Database
     account: Account
     workflow: str = "Welcome"
+    routes: Sequence[Route] = (CsvRoute(),)
     memory: Memory = field(default_factory=lambda: Memory({}))
     now: float = 1_000_000.0
     opened: int = 0
@@ -63,7 +65,9 @@ class InboxFolder:
     def look(self, *, later: float = 0.0) -> Tick:
         """Look once, `later` seconds after the last look."""
         self.now += later
-        tick = inbox.look(self.settings, self.memory, self.open_database, now=self.now)
+        tick = look(
+            self.settings, self.memory, self.open_database, routes=self.routes, now=self.now
+        )
         # As a sensor does, through its cursor.
         self.memory = Memory.from_cursor(tick.memory.as_cursor())
         return tick

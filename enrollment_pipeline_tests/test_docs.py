@@ -26,6 +26,11 @@ from enrollment_pipeline.records import (
     ReenrollmentPolicy,
 )
 from enrollment_pipeline.settings import Settings
+from enrollment_pipeline.triggers import highlevel_payloads
+from enrollment_pipeline.triggers.asking import UNMATCHED
+from enrollment_pipeline.triggers.documents import TriggerSettings
+from enrollment_pipeline.triggers.evaluation import Result
+from enrollment_pipeline.triggers.registry import EVENT_TYPES, EventType, Kind, Parameter
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -33,6 +38,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *D
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 ENROLLMENT = (ROOT / "docs" / "enrollment.md").read_text(encoding="utf-8")
 CLI = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+TRIGGERS = (ROOT / "docs" / "triggers.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
@@ -167,6 +173,85 @@ def test_outcomes_states_policies_and_progress_are_explained(
     told = set(re.findall(r"`([a-z_]+)`", " ".join(first_cells)))
 
     assert set(map(str, words)) <= told
+
+
+def codes(cell: str) -> set[str]:
+    """Return what stands in a cell as code."""
+    return set(re.findall(r"`([^`]+)`", cell))
+
+
+def test_every_event_type_is_explained_in_the_order_of_the_command() -> None:
+    told = rows(TRIGGERS, "Event types")
+
+    assert list(told) == list(EVENT_TYPES)
+    assert {name: cells[0] for name, cells in told.items()} == {
+        name: kind.says for name, kind in EVENT_TYPES.items()
+    }
+
+
+@pytest.mark.parametrize("kind", EVENT_TYPES.values(), ids=lambda kind: kind.name)
+def test_what_an_event_type_needs_and_carries_is_documented(kind: EventType) -> None:
+    _, needed, carried = rows(TRIGGERS, "Event types")[kind.name]
+
+    # Of a schedule it is one of two, which no parameter says for itself.
+    either = {"cron", "rrule"} if kind.name == "recurring_schedule" else set()
+    assert codes(needed) == set(kind.must_have) | either
+    assert codes(carried) == {
+        f"{one.name}.NAME" if one.kind is Kind.OBJECT else one.name
+        for one in kind.fields
+        if one.filtered
+    }
+    assert set(re.findall(r"\*\*`([^`]+)`\*\*", carried)) == {
+        one.name for one in kind.fields if one.required
+    }
+
+
+def test_every_parameter_of_triggers_is_documented_with_the_types_that_have_it() -> None:
+    told = rows(TRIGGERS, "Parameters")
+
+    assert {name: codes(cells[0]) for name, cells in told.items()} == {
+        str(one): {name for name, kind in EVENT_TYPES.items() if one in kind.parameters}
+        for one in Parameter
+    }
+
+
+def test_every_setting_of_triggers_is_documented_with_its_default() -> None:
+    told = rows(TRIGGERS, "Settings")
+    defaults = TriggerSettings().model_dump(mode="json")
+
+    assert {name: cells[0].strip("`") for name, cells in told.items()} == {
+        name: str(value).lower() for name, value in defaults.items()
+    }
+
+
+def test_every_result_of_triggers_is_documented_with_whether_it_matched() -> None:
+    told = rows(TRIGGERS, "What comes of an event")
+
+    assert {name: cells[0] for name, cells in told.items()} == {
+        str(one): "no" if one in UNMATCHED else "yes" for one in Result
+    }
+
+
+def test_the_time_triggers_are_those_that_the_clock_raises() -> None:
+    told = rows(TRIGGERS, "Time triggers")
+
+    assert set(told) == {name for name, kind in EVENT_TYPES.items() if kind.timed}
+
+
+def test_every_payload_of_the_crm_is_in_its_table() -> None:
+    told = section(TRIGGERS, "Webhooks of HighLevel")
+    first_cells = re.findall(r"^\|(.*?)\|", told, re.MULTILINE)
+
+    assert codes(" ".join(first_cells)) == {
+        *highlevel_payloads._READERS,
+        *highlevel_payloads._REFUSED,
+    }
+
+
+def test_only_the_types_that_carry_the_state_before_are_named_for_it() -> None:
+    told = codes(section(TRIGGERS, "Conditions on what happened"))
+
+    assert told & set(EVENT_TYPES) == {name for name, kind in EVENT_TYPES.items() if kind.compares}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

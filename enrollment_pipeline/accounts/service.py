@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from enrollment_pipeline.accounts import store
 from enrollment_pipeline.accounts.operations import operation
+from enrollment_pipeline.clocks.business_hours import BusinessHours
 from enrollment_pipeline.errors import (
     AccountExistsError,
     AccountNotFoundError,
@@ -77,6 +78,19 @@ def find(database: Database, name: str) -> Account:
     return Account(row.id, row.name, AccountSettings.model_validate(row.settings))
 
 
+def with_id(database: Database, account_id: UUID) -> Account:
+    """Return the account of that id.
+
+    Raises:
+        AccountNotFoundError: there is none.
+    """
+    with database.account(account_id) as connection:
+        row = store.own(connection, account_id)
+    if row is None:
+        raise AccountNotFoundError(f"There is no account {account_id}.")
+    return Account(row.id, row.name, AccountSettings.model_validate(row.settings))
+
+
 def list_accounts(database: Database) -> list[AccountEntry]:
     """Return all accounts, by name."""
     with database.across_accounts() as connection:
@@ -127,6 +141,16 @@ def _validated(stored: Mapping[str, object], changes: Mapping[str, str]) -> Acco
             f"{problem['loc'][0]}: {problem['msg'].removeprefix('Value error, ')}"
             for problem in error.errors()
         ]
+    else:
+        try:
+            BusinessHours.parse(
+                settings.business_days,
+                settings.business_hours,
+                settings.timezone,
+                settings.holidays,
+            )
+        except ValueError as error:
+            found.append(str(error).removesuffix("."))
     if found:
         raise InvalidRequestError(
             f"The settings cannot be changed: {'; '.join(found)}.",

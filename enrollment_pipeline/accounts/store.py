@@ -32,6 +32,12 @@ def named(connection: Connection, name: str) -> Row[UUID, str, dict[str, Any]] |
     return connection.execute(_NAMED, {"name": name}).first()
 
 
+def own(connection: Connection, account_id: UUID) -> Row[UUID, str, dict[str, Any]] | None:
+    """Return id, name and settings, in a transaction of that account."""
+    statement = select(accounts.c.id, accounts.c.name, accounts.c.settings)
+    return connection.execute(statement.where(accounts.c.id == account_id)).first()
+
+
 def every(connection: Connection) -> Sequence[Row[UUID, str, datetime]]:
     """Return id, name and creation of all accounts, by name."""
     return connection.execute(_ALL).all()

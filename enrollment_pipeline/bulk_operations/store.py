@@ -96,7 +96,7 @@ def apply(connection: Connection, account_id: UUID) -> Row[int, int, int, int]:
     merged = _merged(statement)
     written = (
         statement.on_conflict_do_update(
-            index_elements=[contacts.c.account_id, func.lower(contacts.c.email)],
+            index_elements=[contacts.c.account_id, contacts.c.email_key],
             index_where=contacts.c.deleted_at.is_(None),
             set_={**merged, "updated_at": func.now()},
             where=or_(*(contacts.c[name].is_distinct_from(new) for name, new in merged.items())),

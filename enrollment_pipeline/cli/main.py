@@ -19,10 +19,12 @@ from enrollment_pipeline.cli import (
     database,
     demo,
     enroll,
+    events,
     members,
     notifications,
     requests,
     retention,
+    triggers,
     trouble,
     ui,
     workflows,
@@ -52,6 +54,8 @@ def _app() -> typer.Typer:
     app.add_typer(members.app, name="members")
     app.add_typer(contacts.app, name="contacts")
     app.add_typer(workflows.app, name="workflows")
+    app.add_typer(triggers.app, name="triggers")
+    app.add_typer(events.app, name="events")
     app.add_typer(notifications.app, name="notifications")
     app.add_typer(database.app, name="database")
     return app

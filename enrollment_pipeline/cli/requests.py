@@ -3,7 +3,6 @@
 Belongs here: the options that a request is made of, once for all three.
 """
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from enrollment_pipeline.cli.enroll import answer_closed, answer_job
+from enrollment_pipeline.cli.given import json_value, text_or_file
 from enrollment_pipeline.cli.job_tables import preview_summary
 from enrollment_pipeline.cli.session import Session, session_of
 from enrollment_pipeline.errors import UsageError
@@ -169,35 +169,8 @@ def _selection(
     if csv is not None:
         return {"type": "csv", "path": csv, "identifier_column": column}
     if ids is not None:
-        text = _text_or_file(ids, "--ids")
+        text = text_or_file(ids, "--ids")
         found = [part.strip() for part in text.replace(",", "\n").splitlines()]
         return {"type": "manual", "contact_ids": [part for part in found if part]}
-    try:
-        text = _text_or_file(condition or "", "--filter")
-        document = json.loads(text, object_pairs_hook=_without_repetition)
-    except json.JSONDecodeError as error:
-        raise UsageError(
-            f"--filter is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.",
-            remedy="Quote the JSON for the shell, or put it into a file and name that with @FILE.",
-        ) from None
-    except RecursionError:
-        raise UsageError("--filter is nested too deeply.") from None
-    return {"type": "filter", "filter": document}
-
-
-def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    # JSON lets the last of two equal keys win, which could select far more than was meant.
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise UsageError("--filter holds the same key twice in one object.")
-    return found
-
-
-def _text_or_file(value: str, option: str) -> str:
-    if not value.startswith("@"):
-        return value
-    try:
-        return Path(value[1:]).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise UsageError(f"{option}: {value[1:]!r} cannot be read: {reason}.") from None
+    text = text_or_file(condition or "", "--filter")
+    return {"type": "filter", "filter": json_value(text, "--filter")}

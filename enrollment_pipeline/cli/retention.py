@@ -19,16 +19,21 @@ def prune(
         bool, typer.Option("--dry-run", help="Tell what would be removed, and remove nothing.")
     ] = False,
 ) -> None:
-    """Remove old details of closed jobs; their counts and the files of their reports stay."""
+    """Remove old details of closed jobs, old events and the old log of triggers.
+
+    The counts of jobs and the files of their reports stay.
+    """
     from datetime import UTC, datetime
 
     from enrollment_pipeline.enrollment import retention
     from enrollment_pipeline.records import Permission
+    from enrollment_pipeline.triggers import retention as triggers
 
     session = session_of(context)
     now = datetime.now(UTC)
     if dry_run:
         found = retention.plan(session.database, session.account, now=now)
+        events = triggers.plan(session.database, session.account, now=now)
     else:
         found = retention.prune(
             session.database,
@@ -37,10 +42,12 @@ def prune(
             actor=session.requested_by,
             needs=Permission.ACCOUNT_ADMIN,
         )
+        events = triggers.prune(session.database, session.account, now=now)
+    rows = {**found.rows, **events}
     kept = session.account.settings
     session.output.answer(
-        {"dry_run": dry_run, "jobs": found.jobs, "rows": found.rows},
-        facts({"jobs": f"{found.jobs:,}", **{name: f"{n:,}" for name, n in found.rows.items()}}),
+        {"dry_run": dry_run, "jobs": found.jobs, "rows": rows},
+        facts({"jobs": f"{found.jobs:,}", **{name: f"{n:,}" for name, n in rows.items()}}),
         f"Kept: {kept.history_days} days of details, and after {kept.failure_days} days the first "
         f"{kept.max_failure_rows:,} failures of a job.",
         *(["This was a dry run; nothing was changed."] if dry_run else []),

@@ -40,7 +40,9 @@ def show(value: object, *, masked: bool = False) -> str:
     E-mail addresses are always masked, everything is with `masked`.
     """
     if isinstance(value, str):
-        text = mask(value) if masked else _address.sub(lambda found: mask(found[0]), value[:1_000])
+        text = mask(value) if masked else value[:1_000]
+        if "@" in text and not masked:
+            text = _address.sub(lambda found: mask(found[0]), text)
         return f'"{_one_line(text)}"'
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -62,24 +64,37 @@ def mask(text: str) -> str:
     return "***" + text[-2:] if len(text) > 4 else "***"
 
 
-def sentence(condition: Condition, actual: object, answer: bool | None) -> str:
-    """Return the sentence that says what a condition found, such as `amount 120 is not in [1, 2]`.
+class Teller:
+    """Says what a condition found, such as `amount 120 is not in [1, 2]`.
 
-    `actual` is the field's value in its canonical form; an `answer` of None means that the operator
-    cannot apply to it.
+    What is the same for all records is put into words once.
     """
-    masked = condition.field.sensitive
-    operator = condition.operator
-    label = _one_line(condition.field.label)
-    asked = "" if condition.value is None else " " + _asked(condition, masked)
-    if answer is None and operator in CHANGES:
-        return f"{label}: {operator}{asked} needs the previous state, and there is none"
-    found = "missing" if actual is None else show(actual, masked=masked)
-    if answer is None:
-        return f"{label} is {found}: {operator}{asked} cannot apply"
-    subject = f"{label}, which is missing," if actual is None else f"{label} {found}"
-    holds, fails = _PHRASES.get(operator, (f"is {operator}", f"is not {operator}"))
-    return f"{subject} {holds if answer else fails}{asked}"
+
+    def __init__(self, condition: Condition) -> None:
+        self._masked = condition.field.sensitive
+        self._operator = condition.operator
+        self._label = _one_line(condition.field.label)
+        asked = "" if condition.value is None else " " + _asked(condition, self._masked)
+        self._asked = asked
+        operator = condition.operator
+        holds, fails = _PHRASES.get(operator, (f"is {operator}", f"is not {operator}"))
+        self._holds, self._fails = f"{holds}{asked}", f"{fails}{asked}"
+
+    def tell(self, actual: object, answer: bool | None) -> str:
+        """Return the sentence.
+
+        `actual` is the field's value in its canonical form; an `answer` of None means that the
+        operator cannot apply to it.
+        """
+        label = self._label
+        if answer is None and self._operator in CHANGES:
+            needed = f"{self._operator}{self._asked} needs the previous state"
+            return f"{label}: {needed}, and there is none"
+        found = "missing" if actual is None else show(actual, masked=self._masked)
+        if answer is None:
+            return f"{label} is {found}: {self._operator}{self._asked} cannot apply"
+        subject = f"{label}, which is missing," if actual is None else f"{label} {found}"
+        return f"{subject} {self._holds if answer else self._fails}"
 
 
 def _asked(condition: Condition, masked: bool) -> str:
@@ -101,6 +116,8 @@ def _number(value: int | float | Decimal) -> str:
 
 def _one_line(text: str) -> str:
     short = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    if short.isprintable() and '"' not in short:
+        return short
     return "".join(
         letter if letter.isprintable() and letter != '"' else f"\\u{ord(letter):04x}"
         for letter in short

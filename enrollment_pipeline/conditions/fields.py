@@ -29,9 +29,9 @@ class Fields:
     """The fields that a document may use.
 
     `known` maps a dotted path to its kind; `containers` are the objects below which any path is
-    allowed (`custom_fields`, or an event's `data`). `changes` allows the operators that compare
-    with the record as it was before. `folded` names the fields whose letter case never counts. A
-    kind of `JSON` is right for whatever is not a column.
+    allowed (`custom_fields`, or an event's `data.answers`). `changes` allows the operators that
+    compare with the record as it was before. `folded` names the fields whose letter case never
+    counts. A kind of `JSON` is right for whatever is not a column.
     """
 
     known: Mapping[str, FieldKind]
@@ -46,8 +46,7 @@ class Fields:
         path = tuple(name.split("."))
         kind = self.known.get(name)
         if kind is None:
-            below = len(path) > 1 and path[0] in self.containers
-            if not below or not all(path) or len(path) > MAX_NAMES:
+            if not self._container_of(name) or not all(path) or len(path) > MAX_NAMES:
                 return None
             kind = FieldKind.JSON
         sensitive = any(word in path[-1].lower() for word in _SENSITIVE)
@@ -58,13 +57,14 @@ class Fields:
         if len(name) > MAX_PATH:
             return f"the field's name is longer than {MAX_PATH} characters."
         first, _, rest = name.partition(".")
-        if first in self.containers:
+        within = name if name in self.containers else self._container_of(name)
+        if within:
             if name.count(".") >= MAX_NAMES:
                 return f"a field's path has at most {MAX_NAMES} names, joined by dots."
-            return f'{show(name)} names no field: write "{first}." and a name: "{first}.plan".'
+            return f'{show(name)} names no field: write "{within}." and a name: "{within}.plan".'
         sentence = f"there is no field {show(name)}."
         meant = _likeliest(name, self.known)
-        container = _likeliest(first, self.containers)
+        container = _likeliest(first, [one for one in self.containers if "." not in one])
         if container and (rest or not meant):
             return f'{sentence} Did you mean "{container}.{rest or "plan"}"?'
         if meant:
@@ -74,6 +74,9 @@ class Fields:
             f", and {show(f'{one}.{name}')} for one of {one}" for one in self.containers
         )
         return f"{sentence} {known}{below}."
+
+    def _container_of(self, name: str) -> str | None:
+        return next((one for one in self.containers if name.startswith(f"{one}.")), None)
 
 
 def _likeliest(name: str, spellings: Iterable[str]) -> str | None:

@@ -5,7 +5,7 @@ there are is `fields`, what the answer is belongs to the engines. Bounded work w
 recursion deeper than the levels allowed, no reading past the last condition allowed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from rapidfuzz import fuzz, process
@@ -33,6 +33,9 @@ _SHOWN_KEYS = 5
 
 _GROUP_KEYS = ("logic", "conditions")
 _CONDITION_KEYS = ("field", "operator", "value", "ignore_case")
+
+_OPERATORS = tuple(one.value for one in Operator)
+_WITHOUT_CHANGES = tuple(one.value for one in Operator if one not in CHANGES)
 
 _MEANT = {
     "=": Operator.EQUALS,
@@ -74,6 +77,38 @@ def parse(document: object, fields: Fields = CONTACT_FIELDS) -> Group:
     if reader.errors or tree is None:
         _refuse(reader.errors)
     return tree
+
+
+def load(document: Mapping[str, Any], find: Callable[[str], Field | None]) -> Group:
+    """Return the tree that `dump` has written down, without a second look at whether it is valid.
+
+    A fifth of the time of `parse`, for who has thousands to read. `find` returns the field of a
+    name, as `Fields.find` does.
+
+    Raises:
+        LookupError: the document is of another making.
+        ValueError: likewise.
+    """
+    return Group(
+        Logic(document["logic"]),
+        tuple(
+            load(one, find) if "conditions" in one else _load_condition(one, find)
+            for one in document["conditions"]
+        ),
+    )
+
+
+def _load_condition(document: Mapping[str, Any], find: Callable[[str], Field | None]) -> Condition:
+    field = find(document["field"])
+    if field is None:
+        raise LookupError(document["field"])
+    value = document.get("value")
+    return Condition(
+        field,
+        Operator(document["operator"]),
+        tuple(value) if isinstance(value, list) else value,
+        document.get("ignore_case", False),
+    )
 
 
 def _refuse(errors: list[dict[str, str]]) -> NoReturn:
@@ -203,7 +238,7 @@ class _Reader:
         if not isinstance(given, str):
             self.error(at, f"must be the name of an operator, not {sort_of(given)}.")
             return None
-        allowed = [one.value for one in Operator if self.fields.changes or one not in CHANGES]
+        allowed = _OPERATORS if self.fields.changes else _WITHOUT_CHANGES
         if given in allowed:
             return Operator(given)
         if given in CHANGES:

@@ -89,7 +89,8 @@ def _condition(condition: Condition, path: str, contacts: FromClause, now: datet
     if field.kind is FieldKind.TEXTS:
         answer = test.of_texts(kept)
     else:
-        answer = test.of_text(sql_text(kept, field.kind, folds=field.folds))
+        key = contacts.c.email_key if field.folds else None
+        answer = test.of_text(sql_text(kept, field.kind, key=key))
     return or_(kept.is_(None), answer) if test.missing else and_(kept.is_not(None), answer)
 
 

@@ -85,14 +85,18 @@ class SqlText:
 
 
 class _Email(SqlText):
-    """The e-mail column, which has an index on `lower(email)`."""
+    """The e-mail column, beside which there is one with `lower(email)` and an index."""
+
+    def __init__(self, kept: ColumnElement[Any], key: ColumnElement[Any]) -> None:
+        super().__init__(kept)
+        self._key = key
 
     def is_one_of(self, wanted: Wanted) -> ColumnElement[bool]:
         """Let the index find the candidates, where the alphabet leaves no doubt about `lower`."""
         exact = super().is_one_of(wanted)
         if wanted.numbers or not wanted.texts or not all(map(str.isascii, wanted.texts)):
             return exact
-        return and_(among(func.lower(self.raw), wanted.texts, Text()), exact)
+        return and_(among(self._key, wanted.texts, Text()), exact)
 
 
 class _Identifier(SqlText):
@@ -125,8 +129,10 @@ class SqlTime(SqlText):
         return among(self._instant, instants, INSTANT)
 
 
-def sql_text(kept: ColumnElement[Any], kind: FieldKind, *, folds: bool) -> SqlText:
-    """Return the way to ask a column that is not a list; the one that folds is the e-mail."""
+def sql_text(
+    kept: ColumnElement[Any], kind: FieldKind, *, key: ColumnElement[Any] | None = None
+) -> SqlText:
+    """Return the way to ask a column that is not a list; only the e-mail has a `key` beside it."""
     if kind is FieldKind.IDENTIFIER:
         return _Identifier(kept)
     if kind is FieldKind.DATE:
@@ -135,7 +141,7 @@ def sql_text(kept: ColumnElement[Any], kind: FieldKind, *, folds: bool) -> SqlTe
     if kind is FieldKind.INSTANT:
         utc = func.timezone("UTC", kept)
         return SqlTime(utc, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"', kept)
-    return _Email(kept) if folds else SqlText(kept)
+    return SqlText(kept) if key is None else _Email(kept, key)
 
 
 def among(found: ColumnElement[Any], values: Collection[Any], sort: Any) -> ColumnElement[bool]:

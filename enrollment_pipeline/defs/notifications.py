@@ -10,6 +10,7 @@ from enrollment_pipeline.defs.enrollment.job import CONSOLE
 from enrollment_pipeline.defs.interrupts import StopFlag
 from enrollment_pipeline.defs.product import Product, explained
 from enrollment_pipeline.notifications import delivery
+from enrollment_pipeline.runs.history import on_their_way
 
 JOB_NAME = "deliver_notifications"
 # A run takes one of the slots that enrollments need, so it ends soon; the next tick goes on.
@@ -18,11 +19,6 @@ MOST_SECONDS = 60.0
 # A run that is unfinished for longer has died, or cannot get a slot, and must not keep messages
 # from being sent for ever.
 _RUN_IS_LOST_AFTER = timedelta(minutes=15)
-_FINISHED = {
-    dg.DagsterRunStatus.SUCCESS,
-    dg.DagsterRunStatus.FAILURE,
-    dg.DagsterRunStatus.CANCELED,
-}
 
 
 @dg.op(
@@ -75,11 +71,6 @@ def notification_outbox(
     with explained(), product.database() as database:
         if not delivery.is_anything_due(database, now):
             return dg.SkipReason("No message is due.")
-    unfinished = dg.RunsFilter(
-        job_name=JOB_NAME,
-        statuses=[status for status in dg.DagsterRunStatus if status not in _FINISHED],
-        created_after=now - _RUN_IS_LOST_AFTER,
-    )
-    if context.instance.get_runs(unfinished, limit=1):
+    if on_their_way(context.instance, JOB_NAME, since=now - _RUN_IS_LOST_AFTER):
         return dg.SkipReason("A run that sends messages is on its way.")
     return dg.RunRequest()

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from enrollment_pipeline.enrollment.handover import SOURCE
 from enrollment_pipeline.enrollment.report import duration_of, report_folder
 from enrollment_pipeline.enrollment.request import Options
 from enrollment_pipeline.enrollment.states import JobStatus
@@ -36,6 +37,9 @@ _EVENTS = {
 def tell(connection: Connection, settings: Settings, job_id: UUID) -> None:
     """Tell the state that a job has just reached: closed, or paused."""
     job = jobs.load(connection, job_id)
+    if job.source == SOURCE and job.status is JobStatus.COMPLETED:
+        # There may be one for every event, and nobody wants a message for each.
+        return
     # A job pauses at most once an attempt; it ends once.
     occasion = str(job.attempt) if job.status is JobStatus.PAUSED else ""
     reason = job.error["message"] if job.error else None

@@ -5,10 +5,12 @@ account may do it now, which `submission` decides.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from pydantic import (
     AfterValidator,
@@ -132,6 +134,10 @@ class Options(_Part):
         le=1,
         description="Share of failures above which the job pauses, from 200 contacts on; 1 never.",
     )
+    single_enrollment: bool = Field(
+        False,
+        description="On: whoever is or was in the workflow is not enrolled, whatever its policy.",
+    )
     notify: Notify = Notify()
     add_tags: Annotated[tuple[Tag, ...], AfterValidator(_different)] = Field(
         (), max_length=50, description="Tags that every enrolled contact gets."
@@ -152,6 +158,20 @@ class BulkEnrollmentRequest(_Part):
         None, description="When to start. Without an offset it is read in the time zone."
     )
     timezone: TimeZoneName | None = Field(None, description="Default: the account's.")
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """Contacts, each once, that a trigger wants in its workflow, in the order they are taken.
+
+    `single`: whoever is or was in the workflow is refused, whatever its policy says.
+    """
+
+    workflow_id: UUID
+    workflow_name: str
+    trigger_id: UUID
+    single: bool
+    contact_ids: Sequence[UUID]
 
 
 def parse_request(document: dict[str, Any]) -> BulkEnrollmentRequest:

@@ -5,6 +5,8 @@ Belongs here: nothing but the names. Accepting requests is in `submission`, the 
 """
 
 from enrollment_pipeline.enrollment.control import cancel, pause, reschedule, resume, retry
+from enrollment_pipeline.enrollment.direct import run_small_jobs
+from enrollment_pipeline.enrollment.handover import open_trigger_jobs
 from enrollment_pipeline.enrollment.history import (
     describe,
     is_left_to_caller,
@@ -21,11 +23,13 @@ __all__ = [
     "is_left_to_caller",
     "list_failures",
     "list_jobs",
+    "open_trigger_jobs",
     "pause",
     "preview",
     "reschedule",
     "resume",
     "retry",
+    "run_small_jobs",
     "submit",
     "write_report",
 ]

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from enrollment_pipeline.enrollment import notices, report
+from enrollment_pipeline.enrollment import handover, notices, report
 from enrollment_pipeline.enrollment.claims import LaneWork
 from enrollment_pipeline.enrollment.eligibility import count_by_outcome, rules_for
 from enrollment_pipeline.enrollment.request import Options
@@ -21,11 +21,18 @@ from enrollment_pipeline.enrollment.store.jobs import Job
 from enrollment_pipeline.enrollment.store.outcomes import OutcomeCounts
 from enrollment_pipeline.errors import JobIncompleteError, WorkflowInactiveError
 from enrollment_pipeline.limits.service import budget_of
-from enrollment_pipeline.records import Account, EligibilityRule, Outcome, WorkflowStatus
+from enrollment_pipeline.records import (
+    Account,
+    EligibilityRule,
+    Outcome,
+    ReenrollmentPolicy,
+    WorkflowStatus,
+)
 from enrollment_pipeline.settings import Settings
 from enrollment_pipeline.targets.base import EnrollmentOrder
 from enrollment_pipeline.targets.database import DatabaseTarget
 
+# What `enrollments.source` says, but for the jobs of triggers.
 SOURCE = "bulk_enrollment"
 
 
@@ -103,7 +110,7 @@ def lane_work(job: Job, account: Account, settings: Settings) -> LaneWork:
         account_id=job.account_id,
         workflow_id=job.workflow.id,
         first_step=job.workflow.first_step,
-        source=SOURCE,
+        source=handover.SOURCE if job.source == handover.SOURCE else SOURCE,
         source_id=job.id,
         rules=_rules(job),
         add_tags=options.add_tags,
@@ -213,8 +220,10 @@ def require_finished(connection: Connection, job: Job) -> None:
 
 
 def _rules(job: Job) -> tuple[EligibilityRule, ...]:
+    options = Options.model_validate(job.request["options"])
+    policy = job.workflow.reenrollment
     return rules_for(
-        skip_unsubscribed=job.request["options"]["skip_unsubscribed"],
-        reenrollment=job.workflow.reenrollment,
+        skip_unsubscribed=options.skip_unsubscribed,
+        reenrollment=ReenrollmentPolicy.NEVER_TWICE if options.single_enrollment else policy,
         required_fields=job.workflow.required_fields,
     )

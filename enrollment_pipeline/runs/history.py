@@ -1,6 +1,7 @@
-"""The runs of enrollment jobs, as Dagster's history tells them."""
+"""The runs of the product's jobs, as Dagster's history tells them."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 import dagster as dg
 
@@ -23,6 +24,12 @@ def free_places(instance: dg.DagsterInstance, otherwise: int) -> int:
     if limit < 0:
         return otherwise
     return max(0, limit - instance.get_runs_count(dg.RunsFilter(statuses=UNFINISHED)))
+
+
+def on_their_way(instance: dg.DagsterInstance, job_name: str, *, since: datetime) -> int:
+    """Return how many runs of a job that were created since then are not finished."""
+    wanted = dg.RunsFilter(job_name=job_name, statuses=UNFINISHED, created_after=since)
+    return instance.get_runs_count(wanted)
 
 
 def runs_by_partition(

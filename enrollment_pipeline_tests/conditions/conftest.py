@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Column, Connection, Engine, MetaData, Table, insert, select
+from sqlalchemy import Column, Computed, Connection, Engine, MetaData, Table, insert, select
 
 from enrollment_pipeline.conditions.model import Group
 from enrollment_pipeline.conditions.sql import compile_filter
@@ -14,10 +14,18 @@ from enrollment_pipeline.storage import schema
 
 NOW = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 
+
+def _computed(column: Column[Any]) -> list[Computed]:
+    return [] if column.computed is None else [Computed(column.computed.sqltext, persisted=True)]
+
+
 CONTACTS = Table(
     "contacts_to_filter",
     MetaData(),
-    *(Column(one.name, one.type, nullable=one.nullable) for one in schema.contacts.columns),
+    *(
+        Column(one.name, one.type, *_computed(one), nullable=one.nullable)
+        for one in schema.contacts.columns
+    ),
     prefixes=["TEMPORARY"],
 )
 

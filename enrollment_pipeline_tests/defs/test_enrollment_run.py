@@ -45,10 +45,10 @@ def test_the_graph_holds_these_assets_checks_jobs_schedules_and_sensors():
     }
     assert [schedule.name for schedule in repository.schedule_defs] == ["daily_retention"]
     assert {sensor.name for sensor in repository.sensor_defs} == {
-        "csv_inbox",
         "enrollment_queue",
         "enrollment_run_canceled",
         "enrollment_run_failed",
+        "file_inbox",
         "notification_outbox",
     }
 

@@ -2,14 +2,15 @@
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import dagster as dg
 import pytest
 from sqlalchemy import text
 
 from enrollment_pipeline.definitions import defs
-from enrollment_pipeline.defs.enrollment.inbox import csv_inbox
 from enrollment_pipeline.defs.enrollment.queue import enrollment_queue
+from enrollment_pipeline.defs.inbox import ROUTES, file_inbox
 from enrollment_pipeline.defs.product import Product
 from enrollment_pipeline_tests.inbox_folder import LIST, names_in
 
@@ -26,7 +27,7 @@ class Ticks:
             instance=self.instance, cursor=self.cursor, resources={"product": Product()}
         )
         with context:
-            found = csv_inbox.evaluate_tick(context)
+            found = file_inbox.evaluate_tick(context)
         self.cursor = found.cursor
         assert found.run_requests == []
         return found
@@ -130,8 +131,21 @@ def test_a_setting_that_cannot_be_used_is_a_failure_that_can_be_read(inbox, tick
         ticks.tick()
 
 
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.place)
+def test_every_destination_is_in_the_guide_with_its_files(route):
+    guide = Path(__file__).parents[2] / "docs" / "inbox.md"
+    suffixes = ", ".join(f"`{suffix}`" for suffix in route.suffixes)
+
+    assert f"\n| `{route.place}` | {suffixes} |" in guide.read_text(encoding="utf-8")
+
+
+def test_every_destination_has_folders_that_no_other_has():
+    assert len({route.folder for route in ROUTES}) == len(ROUTES)
+    assert all(route.folder in (None, (route.folder or "").lower()) for route in ROUTES)
+
+
 def test_the_sensor_runs_from_the_start_every_five_seconds():
-    sensor = defs.resolve_sensor_def("csv_inbox")
+    sensor = defs.resolve_sensor_def("file_inbox")
 
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
     assert sensor.minimum_interval_seconds == 5

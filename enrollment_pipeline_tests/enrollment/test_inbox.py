@@ -97,54 +97,9 @@ def test_who_dropped_is_in_the_audit_log(inbox: InboxFolder, owner: Engine) -> N
     assert tuple(row) == ("inbox", "job.submit", "done", str(inbox.jobs()[0].id))
 
 
-def test_a_new_file_waits_however_old_its_mtime_is(inbox: InboxFolder) -> None:
-    path = inbox.drop("list.csv")
-    os.utime(path, (1, 1))
-
-    assert inbox.look().waiting == 1
-    assert inbox.look(later=9.9).summary() == "Waiting: 1."
-    assert (inbox.waiting(), inbox.jobs()) == (["list.csv"], [])
-    assert len(inbox.look(later=0.1).taken) == 1
-
-
-def test_a_growing_file_waits_until_it_stops(inbox: InboxFolder) -> None:
-    path = inbox.drop("list.csv")
-    for number in range(5):
-        assert inbox.look(later=9).taken == []
-        with path.open("a") as file:
-            file.write(f"more-{number}@example.com\n")
-
-    assert inbox.look(later=9).taken == []
-    assert inbox.look(later=9).taken == []
-    assert len(inbox.look(later=1).taken) == 1
-    (job,) = inbox.jobs()
-    assert inbox.input_of(job.id).count(b"more-") == 5
-
-
-def test_a_file_written_again_in_the_same_size_waits_anew(inbox: InboxFolder) -> None:
-    path = inbox.drop("list.csv")
-    inbox.look()
-    path.write_text(LIST.replace("ann", "eva"))
-    os.utime(path, ns=(1, path.stat().st_mtime_ns + 1))
-
-    assert inbox.look(later=10).taken == []
-    assert len(inbox.look(later=10).taken) == 1
-
-
 @pytest.mark.parametrize(
-    "name", [".list.csv", "~$list.csv", "list.csv.part", "list.csv.TMP", "list.csv.crdownload"]
+    "name", ["list.csv", "list.TSV", "list.txt", "LIST.CSV", "list.xlsx.csv", "--again.csv"]
 )
-def test_a_file_in_progress_is_ignored_until_it_has_its_name(inbox: InboxFolder, name: str) -> None:
-    path = inbox.drop(name)
-    tick = inbox.settle()
-    assert tick.summary() == f"Nothing lies in {inbox.root}."
-    assert inbox.opened == 0
-
-    path.rename(inbox.place / "list.csv")
-    assert len(inbox.settle().taken) == 1
-
-
-@pytest.mark.parametrize("name", ["list.csv", "list.TSV", "list.txt"])
 def test_tables_are_taken_under_each_of_their_suffixes(inbox: InboxFolder, name: str) -> None:
     inbox.drop(name, "email\tname\nann@example.com\tAnn\n")
 
@@ -179,6 +134,18 @@ def test_what_is_no_list_of_contacts_is_rejected_with_the_reason(
     assert (inbox.waiting(), inbox.jobs(), inbox.processed()) == ([], [], [])
     (told,) = tick.rejected
     assert told.startswith(f"{inbox.account.name}/Welcome/{name}: INVALID_FILE: ")
+
+
+@pytest.mark.parametrize("name", ["csv", "list.csv.zip", "list.csv ", "list.csv\n"])
+def test_a_name_that_only_holds_a_suffix_is_refused(inbox: InboxFolder, name: str) -> None:
+    inbox.drop(name)
+
+    inbox.settle()
+
+    _, (code, sentence, advice) = only(inbox.rejected())
+    assert code == "INVALID_FILE"
+    assert "no CSV file by its name" in sentence
+    assert ".csv, .tsv, .txt" in advice
 
 
 def test_a_file_over_the_accounts_limits_is_rejected(
@@ -216,6 +183,18 @@ def test_an_unknown_account_or_workflow_is_named_in_the_reason(inbox: InboxFolde
     assert reason[0] == "WORKFLOW_NOT_FOUND"
     assert "'Nothing'" in reason[1]
     assert inbox.jobs() == []
+
+
+def test_an_unknown_workflow_is_told_before_a_file_is_copied_however_large(
+    inbox: InboxFolder,
+) -> None:
+    place = inbox.root / inbox.account.name / "Nothing"
+    os.truncate(inbox.drop("huge.csv", place=place), 10**12)
+
+    inbox.settle()
+
+    _, reason = only(inbox.rejected(place))
+    assert reason[0] == "WORKFLOW_NOT_FOUND"
 
 
 def test_folders_are_named_in_any_letter_case_or_by_the_workflows_id(

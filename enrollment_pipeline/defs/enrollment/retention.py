@@ -13,6 +13,7 @@ from enrollment_pipeline.defs.enrollment.partitions import ENROLLMENT_JOBS
 from enrollment_pipeline.defs.product import Product, explained
 from enrollment_pipeline.enrollment import retention
 from enrollment_pipeline.enrollment.retention import Pruned
+from enrollment_pipeline.triggers import service as triggers
 
 ACTOR = "retention"
 
@@ -31,15 +32,17 @@ def prune_accounts(context: dg.OpExecutionContext, product: dg.ResourceParam[Pro
     name = str(ENROLLMENT_JOBS.name)
     partitions = _job_ids(context.instance.get_dynamic_partitions(name))
     pruned: dict[str, Pruned] = {}
+    rows: Counter[str] = Counter()
     forgotten = 0
     with explained(), product.database() as database:
         for entry in accounts.list_accounts(database):
             account = accounts.find(database, entry.name)
             pruned[account.name] = retention.prune(database, account, now=now, actor=ACTOR)
+            rows.update(triggers.prune(database, account, now=now))
             for job_id in retention.past_history(database, account, partitions, now=now):
                 context.instance.delete_dynamic_partition(name, str(job_id))
                 forgotten += 1
-    context.add_output_metadata({**_metadata(pruned), "partitions": forgotten})
+    context.add_output_metadata({**_metadata(pruned, rows), "partitions": forgotten})
 
 
 @dg.job(
@@ -71,8 +74,7 @@ def _job_ids(keys: Iterable[str]) -> list[UUID]:
     return found
 
 
-def _metadata(pruned: dict[str, Pruned]) -> dict[str, dg.MetadataValue | int]:
-    rows: Counter[str] = Counter()
+def _metadata(pruned: dict[str, Pruned], rows: Counter[str]) -> dict[str, dg.MetadataValue | int]:
     for one in pruned.values():
         rows.update(one.rows)
     records = [

@@ -3,14 +3,14 @@
 Every function works in the caller's transaction, which has its account set.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from operator import eq, ge, lt
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, cast, func, insert, or_, select, text, update
-from sqlalchemy import Text as TextType
+from sqlalchemy import Connection, Row, func, insert, select, text, update
 
 from enrollment_pipeline.enrollment.states import JobStatus
 from enrollment_pipeline.errors import JobNotFoundError, WorkflowNotFoundError
@@ -95,13 +95,11 @@ def find_workflow(connection: Connection, reference: str) -> Workflow:
     Raises:
         WorkflowNotFoundError: the account has none.
     """
-    statement = select(workflows).where(
-        or_(
-            func.lower(workflows.c.name) == func.lower(reference),
-            cast(workflows.c.id, TextType) == reference.lower(),
-        )
-    )
-    row = connection.execute(statement).first()
+    known_by = func.lower(workflows.c.name) == func.lower(reference)
+    with suppress(ValueError):
+        # A name never reads like an id.
+        known_by = workflows.c.id == UUID(reference)
+    row = connection.execute(select(workflows).where(known_by)).first()
     if row is None:
         raise WorkflowNotFoundError(f"There is no workflow {reference!r} in this account.")
     return _workflow(row)
@@ -116,9 +114,10 @@ def lock_account(connection: Connection, account_id: UUID) -> None:
 
 
 def count_open(connection: Connection) -> int:
-    """Return how many jobs of the account are not closed."""
+    """Return how many jobs of the account are not closed, but for those that triggers have made."""
+    column = enrollment_jobs.c
     return connection.execute(
-        select(func.count()).where(enrollment_jobs.c.completed_at.is_(None))
+        select(func.count()).where(column.completed_at.is_(None), column.source != "trigger")
     ).scalar_one()
 
 

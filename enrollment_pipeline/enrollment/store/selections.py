@@ -66,7 +66,7 @@ _MATCH_EMAILS = text(
     from incoming i
     left join enrollment.contacts c
       on i.reason is null and c.account_id = :account_id and c.deleted_at is null
-      and lower(c.email) = lower(i.identifier)
+      and c.email_key = lower(i.identifier)
     """
 )
 

@@ -33,6 +33,13 @@ from enrollment_pipeline.storage.schema.notifications import (
     notifications,
     webhook_secrets,
 )
+from enrollment_pipeline.storage.schema.triggers import (
+    events,
+    trigger_evaluations,
+    trigger_log,
+    trigger_watermarks,
+    triggers,
+)
 
 __all__ = [
     "METADATA",
@@ -48,6 +55,7 @@ __all__ = [
     "enrollment_jobs",
     "enrollment_outcomes",
     "enrollments",
+    "events",
     "job_inputs",
     "members",
     "notification_channels",
@@ -55,6 +63,10 @@ __all__ = [
     "notifications",
     "rate_buckets",
     "selected_contacts",
+    "trigger_evaluations",
+    "trigger_log",
+    "trigger_watermarks",
+    "triggers",
     "webhook_secrets",
     "workflows",
 ]

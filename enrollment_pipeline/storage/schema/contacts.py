@@ -4,12 +4,14 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Computed,
     Date,
     DateTime,
     ForeignKeyConstraint,
     Identity,
     Index,
     PrimaryKeyConstraint,
+    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
@@ -38,6 +40,18 @@ contacts = Table(
     instant("created_at", required=True),
     instant("updated_at", required=True),
     instant("deleted_at"),
+    # What is looked up by, as columns: under row-level security no index serves an expression whose
+    # functions may leak, such as lower() or extract().
+    Column("email_key", Text, Computed("lower(email)", persisted=True)),
+    Column(
+        "birthday_key",
+        SmallInteger,
+        Computed(
+            "(extract(month from birthday) * 100 + extract(day from birthday))::smallint",
+            persisted=True,
+        ),
+    ),
+    Column("external_id", Text, Computed("custom_fields ->> 'external_id'", persisted=True)),
     PrimaryKeyConstraint("id", name="contacts_pkey"),
     ForeignKeyConstraint(["account_id"], ["enrollment.accounts.id"], name="contacts_account"),
     one_of("status", "active", "unsubscribed", "blocked", "bounced"),
@@ -45,9 +59,28 @@ contacts = Table(
     Index(
         "contacts_email_key",
         "account_id",
-        text("lower(email)"),
+        "email_key",
         unique=True,
         postgresql_where=text("deleted_at is null"),
+    ),
+    # For events about somebody who was deleted, which say so.
+    Index(
+        "contacts_deleted_email",
+        "account_id",
+        "email_key",
+        postgresql_where=text("deleted_at is not null"),
+    ),
+    Index(
+        "contacts_birthday",
+        "account_id",
+        "birthday_key",
+        postgresql_where=text("birthday_key is not null and deleted_at is null"),
+    ),
+    Index(
+        "contacts_external_id",
+        "account_id",
+        "external_id",
+        postgresql_where=text("external_id is not null"),
     ),
 )
 

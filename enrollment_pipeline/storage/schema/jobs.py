@@ -31,7 +31,8 @@ enrollment_jobs = Table(
     Column("source", Text, nullable=False),
     Column("requested_by", Text, nullable=False),
     Column("status", Text, nullable=False),
-    # Who starts the run: the queue sensor, or the process that submitted the job.
+    # Who works on it: a run that the queue sensor starts, the process that submitted the job, or
+    # the evaluation of triggers that has made it.
     Column("runner", Text, nullable=False),
     # Part of the run key, so that a resumed job gets a new run.
     Column("attempt", Integer, nullable=False, server_default="1"),
@@ -79,7 +80,7 @@ enrollment_jobs = Table(
     ForeignKeyConstraint(["account_id"], ["enrollment.accounts.id"], name="jobs_account"),
     ForeignKeyConstraint(["workflow_id"], ["enrollment.workflows.id"], name="jobs_workflow"),
     UniqueConstraint("account_id", "request_id", name="enrollment_jobs_request_key"),
-    one_of("runner", "queue", "caller"),
+    one_of("runner", "queue", "caller", "trigger"),
     one_of("selection_type", "manual", "filter", "csv"),
     one_of(
         "status",

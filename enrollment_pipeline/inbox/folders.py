@@ -1,7 +1,7 @@
 """The folders of the inbox on the disk: looked through, copied from, moved within.
 
-Belongs here: every touch of a dropped file. Does not belong here: what is to become of it (`inbox`)
-and how it is called then (`inbox_rules`).
+Belongs here: every touch of a dropped file. Does not belong here: what is to become of it (`look`)
+and how it is called then (`rules`).
 
 Whoever drops files may also put links and pipes there, and exchange them at any moment. So folders
 are reached from the inbox down by descriptors, no symbolic link below it is followed, nothing but a
@@ -20,7 +20,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from enrollment_pipeline.enrollment.inbox_rules import (
+from enrollment_pipeline.errors import FileTooLargeError, InvalidFileError, ProductError
+from enrollment_pipeline.inbox.rules import (
     REASON_SUFFIX,
     Dropped,
     Identity,
@@ -29,7 +30,6 @@ from enrollment_pipeline.enrollment.inbox_rules import (
     renamed,
     shown,
 )
-from enrollment_pipeline.errors import FileTooLargeError, InvalidFileError, ProductError
 
 # What one look takes note of, so that neither it nor its memory grows with a flood of files: those
 # that come first by name in each folder; the others have their turn when these are gone.

@@ -1,22 +1,28 @@
-"""The sensor that turns files dropped into the inbox into enrollment jobs."""
+"""The sensor that gives files dropped into the inbox to whoever makes something of them."""
 
 import time
 
 import dagster as dg
 
 from enrollment_pipeline.defs.product import Product, explained
-from enrollment_pipeline.enrollment import inbox
-from enrollment_pipeline.enrollment.inbox_rules import Memory
+from enrollment_pipeline.enrollment.inbox import CsvRoute
+from enrollment_pipeline.inbox.look import look
+from enrollment_pipeline.inbox.route import Route
+from enrollment_pipeline.inbox.rules import Memory
+from enrollment_pipeline.triggers.inbox import EventsRoute
+
+ROUTES: tuple[Route, ...] = (CsvRoute(), EventsRoute())
 
 
 @dg.sensor(
-    name="csv_inbox",
+    name="file_inbox",
     minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Takes CSV files dropped into ACCOUNT/WORKFLOW of the inbox as enrollment jobs, "
-    "which the queue then starts.",
+    description="Takes files dropped into the inbox: a CSV file in ACCOUNT/WORKFLOW becomes an "
+    "enrollment job, which the queue then starts; JSON lines in ACCOUNT/events are events, which "
+    "triggers then consider.",
 )
-def csv_inbox(
+def file_inbox(
     context: dg.SensorEvaluationContext, product: dg.ResourceParam[Product]
 ) -> dg.SensorResult:
     """Look at the inbox once; the cursor is what one look leaves to the next.
@@ -25,7 +31,7 @@ def csv_inbox(
     """
     memory = Memory.from_cursor(context.cursor)
     with explained():
-        tick = inbox.look(product.settings(), memory, product.database, now=time.time())
+        tick = look(product.settings(), memory, product.database, routes=ROUTES, now=time.time())
     for sentence in tick.taken:
         context.log.info(sentence)
     for sentence in (*tick.rejected, *(one for one in tick.left if one not in memory.told)):

@@ -8,24 +8,13 @@ from uuid import UUID
 
 import pytest
 
-from enrollment_pipeline.enrollment.inbox_folders import DEEPEST
-from enrollment_pipeline.records import Account
-from enrollment_pipeline.settings import Settings
-from enrollment_pipeline.storage.tenancy import Database
-from enrollment_pipeline_tests.inbox_folder import LIST, InboxFolder, inbox_settings, names_in
+from enrollment_pipeline.inbox.folders import DEEPEST
+from enrollment_pipeline_tests.inbox_folder import LIST, InboxFolder, names_in
 
 
 @pytest.fixture
-def inbox(
-    settings: Settings,
-    database: Database,
-    account: Account,
-    add_workflow: Callable[..., UUID],
-    tmp_path: Path,
-) -> InboxFolder:
-    """The inbox of an account with the active workflow "Welcome", and a folder in it."""
-    add_workflow(account)
-    inbox = InboxFolder(inbox_settings(settings, tmp_path), database, account)
+def inbox(inbox: InboxFolder) -> InboxFolder:
+    """The inbox, with the folder of the workflow in it."""
     inbox.place.mkdir(parents=True)
     return inbox
 

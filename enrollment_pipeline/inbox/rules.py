@@ -1,7 +1,7 @@
 """Rules for files in the inbox: which are ready, what they are called afterwards, which is which.
 
 Belongs here: pure functions of names, numbers and instants. Does not belong here: touching a file
-(`inbox_folders`), and making jobs of files (`inbox`).
+(`folders`), and what is made of a file (`route`).
 """
 
 import hashlib
@@ -13,15 +13,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any, Self
-from uuid import UUID
 
-from enrollment_pipeline.errors import InvalidFileError, PathNotAllowedError, ProductError
+from enrollment_pipeline.errors import PathNotAllowedError, RefusedError
 
 PROCESSED = "processed"
 REJECTED = "rejected"
 FINAL_FOLDERS = frozenset({PROCESSED, REJECTED})
 REASON_SUFFIX = ".reason.txt"
-SUFFIXES = (".csv", ".tsv", ".txt")
 AGAIN = "--again"
 # What programs call a file that they are still writing, and the locks beside an open document.
 _HIDDEN = (".", "~")
@@ -128,7 +126,7 @@ class Identity:
         )
 
     def as_origin(self) -> dict[str, Any]:
-        """Return the form that the job keeps."""
+        """Return the form that is kept with what was made of the drop."""
         return {
             "device": self.device,
             "inode": self.inode,
@@ -139,7 +137,7 @@ class Identity:
         }
 
     def is_origin(self, origin: Mapping[str, Any] | None) -> bool:
-        """Return whether a job keeps this very drop as its origin."""
+        """Return whether this is what `as_origin` of this very drop returned."""
         return origin is not None and {**origin, "device": 0} == self._anywhere()
 
     def is_still(self, found: os.stat_result) -> bool:
@@ -207,35 +205,26 @@ def ready(
     return [file for *_, file in sorted(settled, key=lambda one: one[:3])]
 
 
-def misplaced(place: tuple[str, ...]) -> ProductError | None:
-    """Return why a file may not lie in this place, None where it may."""
-    if len(place) == 2:
-        return None
+def misplaced(place: tuple[str, ...], places: Iterable[str]) -> RefusedError:
+    """Return the refusal of a file that has no destination; in `places` it would have one."""
     where = f'"{"/".join(map(shown, place))}"' if place else "the inbox itself"
     return PathNotAllowedError(
-        f"The file lay in {where}, which is not the folder of a workflow.",
-        remedy="Put it into the folder ACCOUNT/WORKFLOW of the inbox.",
+        f"The file lay in {where}, from which nothing is taken.",
+        remedy=f"Put it into the folder {' or '.join(places)} of the inbox.",
     )
 
 
-def wrong_name(name: str) -> ProductError | None:
-    """Return why a file of this name is not taken, None where it is."""
-    if name.lower().endswith(SUFFIXES):
-        return None
-    return InvalidFileError(
-        f'"{shown(name)}" is no CSV file by its name.',
-        remedy=f"Save the table as CSV, and let its name end in {', '.join(SUFFIXES)}.",
-    )
+def reference(name: str, unknown: type[RefusedError]) -> str:
+    """Return the name of a folder as something to look up.
 
-
-def request_id(workflow_id: UUID, name: str, content: str, identity: Identity) -> str:
-    """Return the request id of a drop: the same bytes are the same request.
-
-    With `--again` in the name, only the same drop is. `content` is the SHA-256 of the bytes.
+    Raises:
+        RefusedError: `unknown`: nothing can have this name, because it is no Unicode.
     """
-    if AGAIN in name.lower():
-        return f"inbox:{workflow_id}:again:{identity.digest()}"
-    return f"inbox:{workflow_id}:{content}"
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise unknown(f'Nothing is called "{shown(name)}".') from None
+    return name
 
 
 def renamed(name: str, mark: str) -> str:

@@ -4,13 +4,13 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
-from uuid import UUID
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from enrollment_pipeline.enrollment.inbox_rules import (
+from enrollment_pipeline.errors import AccountNotFoundError
+from enrollment_pipeline.inbox.rules import (
     REASON_SUFFIX,
     Dropped,
     Identity,
@@ -21,15 +21,13 @@ from enrollment_pipeline.enrollment.inbox_rules import (
     misplaced,
     printable,
     ready,
+    reference,
     remembered,
     renamed,
-    request_id,
     shown,
     with_again,
-    wrong_name,
 )
 
-WORKFLOW = UUID("0197a0e0-0000-7000-8000-000000000000")
 FILE = Dropped(("sales", "Welcome"), "list.csv", 100, 5)
 IDENTITY = Identity(device=1, inode=2, size=3, mtime_ns=4, ctime_ns=5, name="list.csv")
 PATH = "sales/Welcome/list.csv"
@@ -202,64 +200,32 @@ def test_folders_of_what_is_done_with_and_hidden_ones_are_passed_over(
     assert is_passed_over(name, place) is passed
 
 
-@pytest.mark.parametrize("place", [(), ("sales",), ("sales", "Welcome", "2027")])
-def test_a_file_belongs_into_the_folder_of_a_workflow(place: tuple[str, ...]) -> None:
-    error = misplaced(place)
-
-    assert error is not None
-    assert error.code == "PATH_NOT_ALLOWED"
-    assert "ACCOUNT/WORKFLOW" in error.advice
-    assert misplaced(("sales", "Welcome")) is None
-
-
-@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.txt", "A.CSV", "a.xlsx.csv", "--again.csv"])
-def test_these_names_are_those_of_tables(name: str) -> None:
-    assert wrong_name(name) is None
-
-
-@pytest.mark.parametrize("name", ["a", "csv", "a.xlsx", "a.csv.zip", "a.csv ", "a.csv\n"])
-def test_other_names_are_refused(name: str) -> None:
-    error = wrong_name(name)
-
-    assert error is not None
-    assert error.code == "INVALID_FILE"
-    assert ".csv, .tsv, .txt" in error.advice
-
-
-def test_the_same_bytes_are_the_same_request_whatever_the_file_is_called() -> None:
-    other = replace(IDENTITY, inode=9, mtime_ns=9, ctime_ns=9, name="other.csv")
-
-    assert request_id(WORKFLOW, "list.csv", "ab", IDENTITY) == request_id(
-        WORKFLOW, "other.csv", "ab", other
-    )
-    assert request_id(WORKFLOW, "list.csv", "ab", IDENTITY) != request_id(
-        WORKFLOW, "list.csv", "cd", IDENTITY
-    )
-    assert request_id(WORKFLOW, "list.csv", "ab", IDENTITY) != request_id(
-        UUID(int=1), "list.csv", "ab", IDENTITY
-    )
-
-
-@pytest.mark.parametrize("name", ["list--again.csv", "--AGAIN.csv", "a--again2.csv"])
 @pytest.mark.parametrize(
-    "change",
+    ("place", "where"),
     [
-        {"inode": 9},
-        {"size": 9},
-        {"mtime_ns": 9},
-        {"ctime_ns": 9},
-        {"name": "9"},
+        ((), "the inbox itself"),
+        (("sales",), '"sales"'),
+        (("sales", "a\n", "b"), '"sales/a\ufffd/b"'),
     ],
-    ids=str,
 )
-def test_with_again_in_the_name_only_the_same_drop_is_the_same_request(
-    name: str, change: dict[str, int]
+def test_a_file_without_a_destination_is_told_where_it_would_have_one(
+    place: tuple[str, ...], where: str
 ) -> None:
-    first = request_id(WORKFLOW, name, "ab", IDENTITY)
+    error = misplaced(place, ["ACCOUNT/WORKFLOW", "ACCOUNT/events"])
 
-    assert first == request_id(WORKFLOW, name, "ab", replace(IDENTITY))
-    assert first != request_id(WORKFLOW, name, "ab", replace(IDENTITY, **change))
-    assert len(first) <= 200
+    assert error.code == "PATH_NOT_ALLOWED"
+    assert error.message == f"The file lay in {where}, from which nothing is taken."
+    assert error.advice == "Put it into the folder ACCOUNT/WORKFLOW or ACCOUNT/events of the inbox."
+
+
+@pytest.mark.parametrize("name", ["Welcome", "Gr\u00fc\u00dfe"])
+def test_the_name_of_a_folder_is_what_is_looked_up(name: str) -> None:
+    assert reference(name, AccountNotFoundError) == name
+
+
+def test_nothing_is_called_like_a_folder_whose_name_is_no_unicode() -> None:
+    with pytest.raises(AccountNotFoundError, match='Nothing is called "a\ufffd"'):
+        reference(os.fsdecode(b"a\xff"), AccountNotFoundError)
 
 
 @pytest.mark.parametrize(
@@ -335,7 +301,9 @@ def test_a_name_in_any_script_is_shown_as_it_is() -> None:
     assert shown("a" * 100 + "b" * 100) == "a" * 40 + "..." + "b" * 40
 
 
-def test_the_advice_for_a_name_is_a_name_that_is_taken_again() -> None:
-    assert with_again("list.csv") == "list--again.csv"
-    assert wrong_name(with_again("list.csv")) is None
-    assert ":again:" in request_id(WORKFLOW, with_again("list.csv"), "ab", IDENTITY)
+@pytest.mark.parametrize(
+    ("name", "again"),
+    [("list.csv", "list--again.csv"), ("list", "list--again"), ("a.b.csv", "a.b--again.csv")],
+)
+def test_the_advice_for_a_name_is_a_name_that_is_taken_again(name: str, again: str) -> None:
+    assert with_again(name) == again

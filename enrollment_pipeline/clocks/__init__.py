@@ -1,0 +1,1 @@
+"""What clocks show: local times, zones and business hours."""

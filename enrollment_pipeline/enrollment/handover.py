@@ -1,0 +1,72 @@
+"""Taking over what triggers have matched: jobs written in the transaction of the evaluation.
+
+Belongs here: how matches become jobs. What matches is the business of `triggers`; running the jobs
+is `direct` for small ones, and the queue's for others.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from uuid import UUID, uuid4
+
+from sqlalchemy import Connection
+
+from enrollment_pipeline.enrollment.request import Matches, Options
+from enrollment_pipeline.enrollment.states import JobStatus
+from enrollment_pipeline.enrollment.store import handover, inputs
+from enrollment_pipeline.records import Account
+
+SOURCE = "trigger"
+# A run of its own costs some ten seconds, in which the evaluation enrolls thousands of contacts.
+MOST_DIRECTLY = 1_000
+
+
+def open_trigger_jobs(
+    connection: Connection, account: Account, matches: Sequence[Matches]
+) -> list[tuple[UUID, Matches, Sequence[UUID]]]:
+    """Write jobs for matches; return each with the contacts it has taken.
+
+    More contacts than a job of the account may hold are cut into several. The limit on open jobs
+    holds up people, and not what happens to contacts: nothing that matched may be lost.
+    """
+    most = account.settings.max_contacts_per_job
+    opened = [(uuid4(), one, part) for one in matches for part in _parts(one.contact_ids, most)]
+    if not opened:
+        return []
+    handover.add_many(connection, [_row(account, *one) for one in opened])
+    inputs.add_whole_inputs(
+        connection,
+        account.id,
+        [(job_id, "".join(f"{one}\n" for one in part).encode()) for job_id, _, part in opened],
+    )
+    return opened
+
+
+def _parts(contact_ids: Sequence[UUID], most: int) -> Iterator[Sequence[UUID]]:
+    for first in range(0, len(contact_ids), most):
+        yield contact_ids[first : first + most]
+
+
+def _row(
+    account: Account, job_id: UUID, matches: Matches, part: Sequence[UUID]
+) -> dict[str, object]:
+    options = Options(single_enrollment=matches.single)
+    request = {
+        "workflow": matches.workflow_name,
+        "options": options.model_dump(mode="json"),
+        "requested_by": SOURCE,
+        "scheduled_at": None,
+        "timezone": None,
+        "origin": {"trigger_id": str(matches.trigger_id)},
+        "selection": {"type": "manual", "contact_ids": len(part)},
+    }
+    return {
+        "id": job_id,
+        "account_id": account.id,
+        "workflow_id": matches.workflow_id,
+        "request": json.loads(json.dumps(request)),
+        "selection_type": "manual",
+        "source": SOURCE,
+        "requested_by": SOURCE,
+        "status": str(JobStatus.PENDING),
+        "runner": "trigger" if len(part) <= MOST_DIRECTLY else "queue",
+    }

@@ -1,0 +1,1 @@
+"""Triggers: which events and dates enroll a contact into a workflow."""

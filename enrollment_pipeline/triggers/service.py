@@ -1,0 +1,51 @@
+"""Triggers as the rest of the product asks for them.
+
+Belongs here: nothing but the names. Keeping triggers is in `keeping`, events coming in in `intake`,
+evaluating in `running` and `occurrences`, what came of it in `history`, looking before leaping in
+`looking`.
+"""
+
+from enrollment_pipeline.triggers.history import analytics, list_events, list_log
+from enrollment_pipeline.triggers.intake import FORMATS, Intake, receive_lines
+from enrollment_pipeline.triggers.keeping import (
+    activate,
+    create,
+    deactivate,
+    delete,
+    document_of,
+    find,
+    list_triggers,
+    update,
+)
+from enrollment_pipeline.triggers.looking import preview, replay, test
+from enrollment_pipeline.triggers.occurrences import QUARTER, Span, catch_up, evaluate_window
+from enrollment_pipeline.triggers.retention import prune
+from enrollment_pipeline.triggers.running import Totals, runs_wanted, work_off
+
+__all__ = [
+    "FORMATS",
+    "QUARTER",
+    "Intake",
+    "Span",
+    "Totals",
+    "activate",
+    "analytics",
+    "catch_up",
+    "create",
+    "deactivate",
+    "delete",
+    "document_of",
+    "evaluate_window",
+    "find",
+    "list_events",
+    "list_log",
+    "list_triggers",
+    "preview",
+    "prune",
+    "receive_lines",
+    "replay",
+    "runs_wanted",
+    "test",
+    "update",
+    "work_off",
+]

@@ -1,0 +1,1 @@
+"""SQL of triggers: the triggers themselves, events, evaluations and occurrences."""

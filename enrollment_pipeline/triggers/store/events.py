@@ -1,0 +1,225 @@
+"""Rows of `events`: kept once, claimed once, listed.
+
+Every function works in the caller's transaction, which has its account set.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, case, func, select, text
+
+from enrollment_pipeline.storage.copying import driver_cursor
+from enrollment_pipeline.storage.schema import events
+from enrollment_pipeline.triggers.events import Event, RejectedEvent
+from enrollment_pipeline.triggers.store import exact_json
+
+
+@dataclass(slots=True)
+class ClaimedEvent:
+    """An event whose turn has come: nobody else evaluates it.
+
+    What was written into the table itself may hold anything in place of `data` and
+    `previous_state`.
+    """
+
+    number: int
+    type: str
+    contact_id: UUID | None
+    email: str | None
+    external_id: str | None
+    occurred_at: datetime
+    data: dict[str, Any]
+    previous_state: dict[str, Any] | None
+
+
+_CREATE_INCOMING = text(
+    """
+    create temporary table incoming_events (
+      place integer generated always as identity,
+      event_id text not null, type text not null, contact_id uuid, email text, external_id text,
+      occurred_at timestamptz not null, data jsonb not null, previous_state jsonb, rejection text
+    ) on commit drop
+    """
+)
+_COPY_INCOMING = (
+    "copy incoming_events (event_id, type, contact_id, email, external_id, occurred_at, data, "
+    "previous_state, rejection) from stdin"
+)
+# Of two with one id, in what comes in or before, the first counts, unless it was rejected and this
+# one is right. In one order, so that two writers of the same events cannot wait for each other.
+_KEEP = text(
+    """
+    with kept as (
+      insert into enrollment.events (account_id, event_id, type, contact_id, email, external_id,
+        occurred_at, data, previous_state, source, processed_at, rejection)
+      select :account_id, event_id, type, contact_id, email, external_id, occurred_at, data,
+        previous_state, :source, case when rejection is not null then now() end, rejection
+      from (
+        select distinct on (event_id) * from incoming_events
+        order by event_id, rejection is not null, place
+      ) first
+      order by event_id
+      on conflict (account_id, event_id) do update set type = excluded.type,
+        contact_id = excluded.contact_id, email = excluded.email,
+        external_id = excluded.external_id, occurred_at = excluded.occurred_at,
+        data = excluded.data, previous_state = excluded.previous_state,
+        source = excluded.source, received_at = now(), processed_at = null, rejection = null
+      where events.rejection is not null and excluded.rejection is null
+      returning rejection
+    )
+    select count(*) filter (where rejection is null) as accepted,
+      count(*) filter (where rejection is not null) as rejected from kept
+    """
+)
+
+# Claimed and marked by one statement: all of the evaluation is in its transaction.
+_CLAIM = text(
+    """
+    with claimed as materialized (
+      select number from enrollment.events
+      where account_id = :account_id and processed_at is null
+      order by number
+      limit :most
+      for update skip locked
+    )
+    update enrollment.events e set processed_at = now() from claimed
+    where e.account_id = :account_id and e.number = claimed.number
+    returning e.number, e.type, e.contact_id, e.email, e.external_id, e.occurred_at,
+      e.data::text, e.previous_state::text
+    """
+)
+_STORED = text(
+    """
+    select number, type, contact_id, email, external_id, occurred_at, data::text,
+      previous_state::text
+    from enrollment.events
+    where received_at >= :since and rejection is null and number > :after
+      and type = any(cast(:types as text[]))
+    order by number
+    limit :most
+    """
+)
+_REJECT = text(
+    """
+    update enrollment.events e set rejection = r.reason
+    from unnest(cast(:numbers as bigint[]), cast(:reasons as text[])) r (number, reason)
+    where e.account_id = (select enrollment.current_account()) and e.number = r.number
+    """
+)
+
+
+def keep(
+    connection: Connection,
+    account_id: UUID,
+    incoming: Iterable[Event | RejectedEvent],
+    *,
+    now: datetime,
+    source: str,
+) -> tuple[int, int]:
+    """Insert events that are new by their id; return how many were accepted and rejected."""
+    connection.execute(text("drop table if exists pg_temp.incoming_events"))
+    connection.execute(_CREATE_INCOMING)
+    with driver_cursor(connection) as cursor, cursor.copy(_COPY_INCOMING) as copy:
+        for one in incoming:
+            copy.write_row(_row(one, now))
+    row = connection.execute(_KEEP, {"account_id": account_id, "source": source}).one()
+    return row.accepted, row.rejected
+
+
+def claim(connection: Connection, account_id: UUID, *, most: int) -> list[ClaimedEvent]:
+    """Take up to `most` pending events, oldest first, that nobody else has; mark them processed."""
+    rows = connection.execute(_CLAIM, {"account_id": account_id, "most": most})
+    found = [_event(row) for row in rows]
+    # An update answers in the order in which it meets the rows.
+    found.sort(key=lambda one: one.number)
+    return found
+
+
+def reject(connection: Connection, reasons: Sequence[tuple[int, str]]) -> None:
+    """Say of claimed events why they cannot be understood."""
+    asked = {"numbers": [one[0] for one in reasons], "reasons": [one[1] for one in reasons]}
+    connection.execute(_REJECT, asked)
+
+
+def pending(connection: Connection) -> int:
+    """Return how many events wait to be evaluated."""
+    return connection.execute(
+        select(func.count()).select_from(events).where(events.c.processed_at.is_(None))
+    ).scalar_one()
+
+
+def page(
+    connection: Connection, *, status: str | None, type_: str | None, limit: int, offset: int
+) -> tuple[Sequence[Row[Any]], int]:
+    """Return one page of the events, newest first, each with its `status`, and how many there are.
+
+    A status is `pending`, `processed` or `rejected`.
+    """
+    column = events.c
+    state = case(
+        (column.rejection.is_not(None), "rejected"),
+        (column.processed_at.is_(None), "pending"),
+        else_="processed",
+    )
+    conditions = [] if status is None else [state == status]
+    if type_ is not None:
+        conditions.append(column.type == type_)
+    total = connection.execute(
+        select(func.count()).select_from(events).where(*conditions)
+    ).scalar_one()
+    statement = (
+        select(events, state.label("status"))
+        .where(*conditions)
+        .order_by(column.number.desc())
+        .limit(limit)
+        .offset(offset)
+    )
+    return connection.execute(statement).all(), total
+
+
+def stored(
+    connection: Connection, *, since: datetime, types: Sequence[str], after: int, most: int
+) -> list[ClaimedEvent]:
+    """Return events of these types received since then, by number, from beyond `after`.
+
+    But for those that could not be understood.
+    """
+    rows = connection.execute(
+        _STORED, {"since": since, "types": list(types), "after": after, "most": most}
+    )
+    return [_event(row) for row in rows]
+
+
+def _event(row: Any) -> ClaimedEvent:
+    number, kind, contact_id, email, external_id, occurred_at, data, before = row
+    return ClaimedEvent(
+        number,
+        kind,
+        contact_id,
+        email,
+        external_id,
+        occurred_at,
+        exact_json.read(data),
+        None if before is None else exact_json.read(before),
+    )
+
+
+def _row(one: Event | RejectedEvent, now: datetime) -> tuple[Any, ...]:
+    if isinstance(one, RejectedEvent):
+        kept = json.dumps(one.content)
+        return (one.event_id, one.type, None, None, None, now, kept, None, one.reason)
+    return (
+        one.event_id,
+        one.type,
+        one.contact_id,
+        one.email,
+        one.external_id,
+        one.occurred_at,
+        json.dumps(one.data),
+        None if one.previous_state is None else json.dumps(one.previous_state),
+        None,
+    )
