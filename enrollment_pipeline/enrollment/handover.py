@@ -10,14 +10,24 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection
 
+from enrollment_pipeline.enrollment.eligibility import rules_for
 from enrollment_pipeline.enrollment.request import Matches, Options
 from enrollment_pipeline.enrollment.states import JobStatus
 from enrollment_pipeline.enrollment.store import handover, inputs
-from enrollment_pipeline.records import Account
+from enrollment_pipeline.records import Account, EligibilityRule, ReenrollmentPolicy, Workflow
 
 SOURCE = "trigger"
 # A run of its own costs some ten seconds, in which the evaluation enrolls thousands of contacts.
 MOST_DIRECTLY = 1_000
+
+
+def rules_of(workflow: Workflow, *, single: bool) -> tuple[EligibilityRule, ...]:
+    """Return the rules that a trigger's job holds a contact against."""
+    return rules_for(
+        skip_unsubscribed=Options().skip_unsubscribed,
+        reenrollment=ReenrollmentPolicy.NEVER_TWICE if single else workflow.reenrollment,
+        required_fields=workflow.required_fields,
+    )
 
 
 def open_trigger_jobs(

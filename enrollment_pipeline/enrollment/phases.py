@@ -241,6 +241,18 @@ class Phases:
                 jobs.change(connection, job.id, error=why.as_dict())
         raise why
 
+    def close(self) -> None:
+        """Close the job without the files of a report, which can be written at any time later.
+
+        Raises:
+            JobIncompleteError: batches are left, or not made yet.
+        """
+        with self._locked() as (connection, job):
+            if not job.status.closed:
+                require_finished(connection, job)
+                counts = outcomes.collect(connection, job.id)
+                close_job(connection, self._settings, job, counts, datetime.now(UTC))
+
     def _report(self, now: datetime) -> Report:
         with self._locked() as (connection, job):
             kept = kept_counts(job)

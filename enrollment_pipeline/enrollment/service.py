@@ -6,7 +6,7 @@ Belongs here: nothing but the names. Accepting requests is in `submission`, the 
 
 from enrollment_pipeline.enrollment.control import cancel, pause, reschedule, resume, retry
 from enrollment_pipeline.enrollment.direct import run_small_jobs
-from enrollment_pipeline.enrollment.handover import open_trigger_jobs
+from enrollment_pipeline.enrollment.handover import open_trigger_jobs, rules_of
 from enrollment_pipeline.enrollment.history import (
     describe,
     is_left_to_caller,
@@ -29,6 +29,7 @@ __all__ = [
     "reschedule",
     "resume",
     "retry",
+    "rules_of",
     "run_small_jobs",
     "submit",
     "write_report",

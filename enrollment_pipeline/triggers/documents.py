@@ -4,6 +4,7 @@ Pure: from a document to a `TriggerDocument`, or to everything that is wrong wit
 path. Does not belong here: whether the workflow exists or would start itself (`service`).
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time
@@ -32,6 +33,9 @@ _SHOWN_ERRORS = 10
 _FURTHEST_LATENESS = 8_760
 
 Errors = list[dict[str, str]]
+
+_days = re.compile(r"[+-]?[0-9]{1,3}")
+_time_of_day = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 
 
 class EnrollmentLimit(StrEnum):
@@ -175,6 +179,11 @@ def _add(errors: Errors, path: str, message: str) -> None:
     errors.append({"path": path, "message": message})
 
 
+def _sentence(error: ValueError) -> str:
+    text = str(error)
+    return text if text.endswith((".", "?")) else f"{text}."
+
+
 def _event(name: object, errors: Errors) -> EventType | None:
     if not isinstance(name, str) or not name:
         _add(errors, "event", "must be the name of an event type: enrollment triggers types")
@@ -227,7 +236,7 @@ def _parameters(given: object, event: EventType, errors: Errors) -> dict[str, An
         try:
             read[str(parameter)] = _READERS[parameter](value)
         except ValueError as error:
-            _add(errors, f"parameters.{parameter}", f"{error}.")
+            _add(errors, f"parameters.{parameter}", _sentence(error))
     if event.name == "recurring_schedule" and len(errors) == before:
         _check_recurrence(read, errors)
     return read
@@ -242,7 +251,7 @@ def _check_recurrence(parameters: dict[str, Any], errors: Errors) -> None:
     try:
         _recurrence(parameters)
     except ValueError as error:
-        _add(errors, "parameters", f"{error}.")
+        _add(errors, "parameters", _sentence(error))
 
 
 def _recurrence(parameters: Mapping[str, Any]) -> Recurrence:
@@ -263,21 +272,24 @@ def _name(value: object) -> str:
 
 
 def _own_field(value: object) -> str:
-    return _name(value).removeprefix("custom_fields.")
+    name = _name(value).removeprefix("custom_fields.")
+    if not name:
+        raise ValueError(f"{show(value)} names no field: write one such as plan")
+    return name
 
 
 def _date_field(value: object) -> str:
     name = _name(value)
     found = CONTACT_FIELDS.find(name)
     if found is None:
-        raise ValueError(CONTACT_FIELDS.refusal(name).removesuffix("."))
+        raise ValueError(CONTACT_FIELDS.refusal(name))
     if found.kind not in (FieldKind.DATE, FieldKind.INSTANT, FieldKind.JSON):
         raise ValueError(f"{name} is no date")
     return found.name
 
 
 def _offset(value: object) -> int:
-    if isinstance(value, str) and value.strip().lstrip("+-").isdecimal():
+    if isinstance(value, str) and _days.fullmatch(value.strip()):
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or abs(value) > MOST_OFFSET_DAYS:
         raise ValueError(
@@ -288,13 +300,9 @@ def _offset(value: object) -> int:
 
 
 def _time(value: object) -> str:
-    try:
-        found = time.fromisoformat(value) if isinstance(value, str) and len(value) == 5 else None
-    except ValueError:
-        found = None
-    if found is None:
+    if not isinstance(value, str) or not _time_of_day.fullmatch(value):
         raise ValueError(f"must be a time of day such as {DEFAULT_TIME}, not {show(value)}")
-    return found.strftime("%H:%M")
+    return value
 
 
 def _leap_day(value: object) -> str:

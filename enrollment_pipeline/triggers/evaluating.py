@@ -24,14 +24,11 @@ from enrollment_pipeline.storage.failures import transient_reason
 from enrollment_pipeline.storage.tenancy import Database
 from enrollment_pipeline.triggers.documents import EnrollmentLimit
 from enrollment_pipeline.triggers.evaluation import (
-    DELETED,
-    Finding,
     Ready,
     Result,
-    judge,
-    state_before,
-    unknown_contact,
-    with_data,
+    Waiter,
+    findings_on,
+    value_of_key,
 )
 from enrollment_pipeline.triggers.events import payload_faults, told, type_fault
 from enrollment_pipeline.triggers.firing import Considered, fire
@@ -48,7 +45,7 @@ _log = logging.getLogger(__name__)
 MOST_AT_ONCE = 20_000
 """Verdicts in memory at a time, but for those of one event."""
 
-Waiting = dict[tuple[str, str | None], list[tuple[Ready, WorkflowStatus]]]
+Waiting = dict[tuple[str, str | None], list[Waiter]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,18 +121,12 @@ class Evaluation:
         considered: list[Considered] = []
         for event, triggers_ in concerned:
             contact = people.find(event.contact_id, event.email, event.external_id)
-            if contact is None:
-                nobody = unknown_contact(event.contact_id, event.email, event.external_id)
-                considered += [_found(one, None, nobody, event) for one, _ in triggers_]
-            elif contact["deleted_at"] is not None:
-                considered += [_found(one, contact["id"], DELETED, event) for one, _ in triggers_]
-            else:
-                record = with_data(contact, event.type, event.data)
-                before = state_before(record, event.type, event.data, event.previous_state)
-                considered += [
-                    _found(one, contact["id"], judge(one, status, record, before, now), event)
-                    for one, status in triggers_
-                ]
+            contact_id = None if contact is None else contact["id"]
+            found = findings_on(event, contact, triggers_, now)
+            considered += [
+                Considered(one, contact_id, finding, event_number=event.number)
+                for (one, _), finding in zip(triggers_, found, strict=True)
+            ]
             if len(considered) >= MOST_AT_ONCE:
                 yield considered
                 considered = []
@@ -224,14 +215,10 @@ def _fault(event: ClaimedEvent) -> str | None:
 
 
 def _key(event: ClaimedEvent) -> str | None:
-    key = EVENT_TYPES[event.type].key
-    if key is None:
-        return None
-    value = str(event.data.get(key, ""))
-    return value.removeprefix("custom_fields.") if key == "field" else value
+    return value_of_key(EVENT_TYPES[event.type], event.data)
 
 
-def _both(waiting: Waiting, event: ClaimedEvent) -> list[tuple[Ready, WorkflowStatus]]:
+def _both(waiting: Waiting, event: ClaimedEvent) -> list[Waiter]:
     found = waiting.get((event.type, None), [])
     key = _key(event)
     return found if key is None else found + waiting.get((event.type, key), [])
@@ -239,7 +226,7 @@ def _both(waiting: Waiting, event: ClaimedEvent) -> list[tuple[Ready, WorkflowSt
 
 def _people(
     connection: Connection,
-    concerned: Sequence[tuple[ClaimedEvent, list[tuple[Ready, WorkflowStatus]]]],
+    concerned: Sequence[tuple[ClaimedEvent, list[Waiter]]],
 ) -> contacts.People:
     wanted = set().union(*{one.asks for _, ones in concerned for one, _ in ones})
     named = [event for event, _ in concerned]
@@ -254,9 +241,3 @@ def _people(
         },
         wanted=wanted - {"data"},
     )
-
-
-def _found(
-    one: Ready, contact_id: UUID | None, finding: Finding, event: ClaimedEvent
-) -> Considered:
-    return Considered(one, contact_id, finding, event_number=event.number)

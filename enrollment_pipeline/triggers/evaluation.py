@@ -4,18 +4,19 @@ Belongs here: the order in which reasons count, the record that filters are aske
 before it. Does not belong here: where events, contacts and triggers come from (`evaluating`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from enrollment_pipeline.clocks.local_time import local_of_instant, zone_of
 from enrollment_pipeline.conditions.evaluate import Evaluator
-from enrollment_pipeline.conditions.explain import mask
+from enrollment_pipeline.conditions.explain import mask, show
 from enrollment_pipeline.records import WorkflowStatus
 from enrollment_pipeline.triggers.documents import TriggerDocument
+from enrollment_pipeline.triggers.registry import EventType, Parameter
 
 MOST_STARTS = 50
 """Starts of a contact in a workflow within `STARTS_MINUTES`; there is no further one."""
@@ -23,6 +24,40 @@ MOST_STARTS = 50
 STARTS_MINUTES = 30
 
 Record = Mapping[str, Any]
+
+
+class Event(Protocol):
+    """What is asked of an event here, wherever it comes from."""
+
+    @property
+    def type(self) -> str:
+        """The name of its type."""
+        ...
+
+    @property
+    def contact_id(self) -> UUID | None:
+        """The contact, by its id."""
+        ...
+
+    @property
+    def email(self) -> str | None:
+        """The contact, by its address."""
+        ...
+
+    @property
+    def external_id(self) -> str | None:
+        """The contact, by the sender's id of it."""
+        ...
+
+    @property
+    def data(self) -> Record:
+        """The payload."""
+        ...
+
+    @property
+    def previous_state(self) -> Record | None:
+        """The state before, as far as it is told."""
+        ...
 
 
 class Result(StrEnum):
@@ -66,6 +101,9 @@ class Finding:
     reason: str | None = None
 
 
+Waiter = tuple[Ready, WorkflowStatus]
+"""A trigger that waits, and its workflow's status."""
+
 FIRED = Finding(Result.FIRED)
 DELETED = Finding(Result.CONTACT_DELETED, "the contact was deleted")
 
@@ -75,7 +113,7 @@ def unknown_contact(contact_id: UUID | None, email: str | None, external_id: str
     if email:
         named = f"e-mail address {mask(email)}"
     elif external_id:
-        named = f"external_id {external_id!r}"
+        named = f"external_id {show(external_id)}"
     else:
         named = f"id {contact_id}"
     return Finding(Result.CONTACT_UNKNOWN, f"no contact of this account, or several, by {named}")
@@ -98,6 +136,38 @@ def judge(
     if status is not WorkflowStatus.ACTIVE:
         return Finding(Result.WORKFLOW_INACTIVE, f"the workflow is {status}")
     return FIRED
+
+
+def value_of_key(kind: EventType, data: Record) -> str | None:
+    """Return the value of an event's key as triggers name it; None where the type has no key."""
+    if kind.key is None:
+        return None
+    value = str(data.get(kind.key, ""))
+    return value.removeprefix("custom_fields.") if kind.key is Parameter.FIELD else value
+
+
+def states_of(event: Event, contact: Record) -> tuple[Record, Record | None]:
+    """Return the record that filters are asked of, and the one before it."""
+    record = with_data(contact, event.type, event.data)
+    return record, state_before(record, event.type, event.data, event.previous_state)
+
+
+def findings_on(
+    event: Event, contact: Record | None, waiting: Iterable[Waiter], now: datetime
+) -> Iterator[Finding]:
+    """Yield what an event means for each of the triggers that wait for it, in their order.
+
+    `contact` is the one that the event names, None where there is none, or several.
+    """
+    if contact is None:
+        nobody = unknown_contact(event.contact_id, event.email, event.external_id)
+        yield from (nobody for _ in waiting)
+    elif contact["deleted_at"] is not None:
+        yield from (DELETED for _ in waiting)
+    else:
+        record, before = states_of(event, contact)
+        for ready, status in waiting:
+            yield judge(ready, status, record, before, now)
 
 
 def with_data(contact: Record, event: str, data: Record) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from rapidfuzz import fuzz, process
+
 from enrollment_pipeline.conditions.explain import show
 from enrollment_pipeline.conditions.shapes import MAX_DIGITS, fault_of
 from enrollment_pipeline.conditions.values import instant_of
@@ -143,10 +145,18 @@ def type_fault(name: object) -> str | None:
     """Return why no event of that type can come in, None where it can."""
     kind = EVENT_TYPES.get(name) if isinstance(name, str) else None
     if kind is None:
-        return f"type: there is no event type {show(name)}"
+        return f"type: there is no event type {show(name)}{_meant(name)}"
     if kind.timed:
         return f"type: {kind.name} is raised by the clock and cannot be sent"
     return None
+
+
+def _meant(name: object) -> str:
+    known = [one.name for one in EVENT_TYPES.values() if not one.timed]
+    likely = isinstance(name, str) and process.extractOne(
+        name[:50].lower(), known, scorer=fuzz.ratio, score_cutoff=75
+    )
+    return f'; did you mean "{likely[0]}"?' if likely else ""
 
 
 def told(faults: list[str]) -> str:

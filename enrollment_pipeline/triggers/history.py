@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Row
 
-from enrollment_pipeline.conditions.explain import mask
+from enrollment_pipeline.conditions.explain import mask, show
 from enrollment_pipeline.errors import ContactNotFoundError, InvalidRequestError
 from enrollment_pipeline.records import Account
 from enrollment_pipeline.storage.paging import offset_of
@@ -179,7 +179,7 @@ def _event(row: Row[Any]) -> dict[str, Any]:
         "status": row.status,
         "contact_id": None if row.contact_id is None else str(row.contact_id),
         "email": None if row.email is None else mask(row.email),
-        "external_id": row.external_id,
+        "external_id": None if row.external_id is None else show(row.external_id)[1:-1],
         "occurred_at": _iso(row.occurred_at),
         "received_at": _iso(row.received_at),
         "processed_at": _iso(row.processed_at),

@@ -133,7 +133,7 @@ def _counted(
 def _read_line(
     line: bytes, read: Callable[[object, datetime], Event | RejectedEvent], now: datetime
 ) -> Event | RejectedEvent:
-    if len(line) > MAX_BYTES:
+    if len(line.strip()) > MAX_BYTES:
         return rejected(_readable(line), f"the line is longer than {MAX_BYTES:,} bytes")
     try:
         text = line.decode("utf-8-sig").strip()

@@ -25,27 +25,33 @@ from enrollment_pipeline.conditions.model import (
     members,
 )
 from enrollment_pipeline.conditions.sql import compile_filter
-from enrollment_pipeline.enrollment.eligibility import rules_for
-from enrollment_pipeline.enrollment.request import Options
+from enrollment_pipeline.enrollment import service as enrollment
 from enrollment_pipeline.errors import InvalidRequestError
-from enrollment_pipeline.records import Account, EligibilityRule, ReenrollmentPolicy, Workflow
+from enrollment_pipeline.records import Account, EligibilityRule, Workflow
 from enrollment_pipeline.storage.schema import contacts as contacts_table
 from enrollment_pipeline.storage.tenancy import Database
 from enrollment_pipeline.triggers.asking import (
     UNMATCHED,
     NotDue,
     due_that_day,
-    finding_on,
     next_due,
     next_firings,
     phrase,
-    states_of,
-    value_of_key,
     wanted_of,
 )
-from enrollment_pipeline.triggers.documents import EnrollmentLimit, TriggerDocument
+from enrollment_pipeline.triggers.documents import TriggerDocument
 from enrollment_pipeline.triggers.evaluating import ready
-from enrollment_pipeline.triggers.evaluation import DELETED, Finding, Ready, Record, Result, judge
+from enrollment_pipeline.triggers.evaluation import (
+    DELETED,
+    Finding,
+    Ready,
+    Record,
+    Result,
+    findings_on,
+    judge,
+    states_of,
+    value_of_key,
+)
 from enrollment_pipeline.triggers.events import RejectedEvent, read_event
 from enrollment_pipeline.triggers.firing import Considered, decide
 from enrollment_pipeline.triggers.history import contact_of
@@ -210,7 +216,7 @@ def test(
         _decide(connection, account, one, contact_id, occasion)
         blocked = []
         if person["deleted_at"] is None:
-            rules = _rules(trigger)
+            rules = enrollment.rules_of(trigger.workflow, single=one.single)
             blocked = looking.exclusions(connection, contact_id, trigger.workflow.id, rules)
     verdict = one.evaluator.evaluate(occasion.record, now=occasion.at, previous=occasion.before)
     return {
@@ -286,7 +292,7 @@ def _on_event(
         "previous_state": previous_state,
     }
     understood = read_event(sent, now=moment)
-    key = value_of_key(one.document, told)
+    key = value_of_key(one.document.event, told)
     if isinstance(understood, RejectedEvent):
         occasion.why.append(f"the event would be rejected: {understood.reason}")
     elif key != one.document.match_key:
@@ -295,7 +301,8 @@ def _on_event(
             f"the trigger waits for the {kind.key} {waited}, and the event has {show(key)}"
         )
     else:
-        occasion.finding = finding_on(one, trigger.workflow.status, event, person, moment)
+        waiting = [(one, trigger.workflow.status)]
+        [occasion.finding] = findings_on(event, person, waiting, moment)
     return occasion
 
 
@@ -324,14 +331,3 @@ def _on_day(
             since = trigger.active_since.astimezone(UTC).isoformat(timespec="minutes")
             occasion.obstacles.append(f"the trigger is active only since {since}")
     return occasion
-
-
-def _rules(trigger: Trigger | Draft) -> tuple[EligibilityRule, ...]:
-    """Return the rules of the job that would take the contact."""
-    single = trigger.document.settings.enrollment_limit is EnrollmentLimit.SINGLE
-    policy = trigger.workflow.reenrollment
-    return rules_for(
-        skip_unsubscribed=Options().skip_unsubscribed,
-        reenrollment=ReenrollmentPolicy.NEVER_TWICE if single else policy,
-        required_fields=trigger.workflow.required_fields,
-    )

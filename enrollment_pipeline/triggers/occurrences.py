@@ -7,11 +7,8 @@ store, what follows in `firing`.
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Protocol
-from zoneinfo import ZoneInfo
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -21,15 +18,14 @@ from enrollment_pipeline.records import Account, WorkflowStatus
 from enrollment_pipeline.storage.failures import transient_reason
 from enrollment_pipeline.storage.schema import contacts
 from enrollment_pipeline.storage.tenancy import Database
-from enrollment_pipeline.triggers.documents import TriggerDocument
+from enrollment_pipeline.triggers.due import Span, due_contacts, occurrence_at, zone_of_recurrence
 from enrollment_pipeline.triggers.evaluating import ready
 from enrollment_pipeline.triggers.evaluation import FIRED, Finding, Ready, Result, judge
 from enrollment_pipeline.triggers.firing import Considered, fire
-from enrollment_pipeline.triggers.registry import Parameter
 from enrollment_pipeline.triggers.store import occurrences, triggers
-from enrollment_pipeline.triggers.store.occurrences import DatedDue, DueContact, YearlyDue
+from enrollment_pipeline.triggers.store.occurrences import DueContact
 from enrollment_pipeline.triggers.store.triggers import Trigger
-from enrollment_pipeline.triggers.timing import due_days, lateness_verdict, yearly_targets
+from enrollment_pipeline.triggers.timing import lateness_verdict
 
 TIMED = ("birthday", "anniversary", "scheduled_date", "recurring_schedule")
 OLDEST = timedelta(days=366)
@@ -39,14 +35,6 @@ QUARTER = timedelta(minutes=15)
 """How long the windows are that the schedule goes by."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """The instants after `since`, up to `until`."""
-
-    since: datetime
-    until: datetime
 
 
 def span_of(window: Span, watermark: datetime | None, now: datetime) -> Span:
@@ -119,77 +107,35 @@ def evaluate_within(
     span = Span(max(span.since, present.active_since), span.until)
     if span.since >= span.until:
         return found
-    look = _LOOKS[present.document.event.name](connection, account, present, span, now)
-    for considered in look:
+    for considered in _due_for(connection, account, present, span, now):
         found += fire(connection, account, considered, now=now)
     return found
 
 
-class _Look(Protocol):
-    def __call__(
-        self, connection: Connection, account: Account, trigger: Trigger, span: Span, now: datetime
-    ) -> Iterator[list[Considered]]: ...
-
-
-def _birthdays(
+def _due_for(
     connection: Connection, account: Account, trigger: Trigger, span: Span, now: datetime
 ) -> Iterator[list[Considered]]:
-    due = _yearly(account, trigger.document, span)
-    if due:
-        one = ready_of(trigger)
-        chunks = occurrences.born_on(
-            connection, trigger.id, due, account_zone=account.settings.timezone, wanted=one.asks
-        )
-        yield from _judged(chunks, one, trigger, now)
-
-
-def _anniversaries(
-    connection: Connection, account: Account, trigger: Trigger, span: Span, now: datetime
-) -> Iterator[list[Considered]]:
-    due = _yearly(account, trigger.document, span)
-    if due:
-        one = ready_of(trigger)
-        chunks = occurrences.anniversary_of(
-            connection,
-            trigger.id,
-            trigger.document.parameters[Parameter.DATE_FIELD],
-            due,
-            account_zone=account.settings.timezone,
-            wanted=one.asks,
-        )
-        yield from _judged(chunks, one, trigger, now)
-
-
-def _dates(
-    connection: Connection, account: Account, trigger: Trigger, span: Span, now: datetime
-) -> Iterator[list[Considered]]:
-    document = trigger.document
-    offset = timedelta(days=document.offset_days)
-    due = [
-        DatedDue(one.zone, one.day - offset, one.at)
-        for one in due_days(_zones(account), document.local_time, span.since, span.until)
-    ]
-    if due:
-        one = ready_of(trigger)
-        chunks = occurrences.dated_on(
-            connection,
-            trigger.id,
-            document.parameters[Parameter.DATE_FIELD],
-            due,
-            account_zone=account.settings.timezone,
-            wanted=one.asks,
-        )
-        yield from _judged(chunks, one, trigger, now)
+    one = ready_of(trigger)
+    if trigger.document.event.name == "recurring_schedule":
+        yield from _recurrences(connection, account, one, trigger, span, now)
+        return
+    chunks = due_contacts(connection, account, trigger.document, trigger.id, span, wanted=one.asks)
+    for chunk in chunks:
+        yield [_due(one, due, _judge(one, due, trigger, now)) for due in chunk]
 
 
 def _recurrences(
-    connection: Connection, account: Account, trigger: Trigger, span: Span, now: datetime
+    connection: Connection,
+    account: Account,
+    one: Ready,
+    trigger: Trigger,
+    span: Span,
+    now: datetime,
 ) -> Iterator[list[Considered]]:
     document = trigger.document
-    zone = ZoneInfo(document.parameters.get(Parameter.TIMEZONE, account.settings.timezone))
-    one = ready_of(trigger)
+    zone = zone_of_recurrence(account, document)
     for at in document.recurrence.instants(zone, span.since, span.until):
-        occurrence = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%MZ")
+        occurrence = occurrence_at(at)
         held_up = _held_up(trigger, at, now)
         if held_up is not None:
             # Of all contacts at once: nobody was looked at.
@@ -198,14 +144,6 @@ def _recurrences(
         condition = compile_filter(document.filters, contacts, now=now)
         for chunk in occurrences.matching(connection, trigger.id, condition, occurrence, at):
             yield [_due(one, due, FIRED) for due in chunk]
-
-
-_LOOKS: dict[str, _Look] = {
-    "birthday": _birthdays,
-    "anniversary": _anniversaries,
-    "scheduled_date": _dates,
-    "recurring_schedule": _recurrences,
-}
 
 
 def ready_of(trigger: Trigger) -> Ready:
@@ -219,25 +157,6 @@ def ready_of(trigger: Trigger) -> Ready:
             trigger.document,
         )
     )
-
-
-def _yearly(account: Account, document: TriggerDocument, span: Span) -> list[YearlyDue]:
-    due = []
-    for one in due_days(_zones(account), document.local_time, span.since, span.until):
-        target = yearly_targets(one.day, document.offset_days, document.leap_day)
-        due += [YearlyDue(one.zone, key, target.year, one.at) for key in target.keys]
-    return due
-
-
-def _zones(account: Account) -> Sequence[str]:
-    return sorted({*occurrences.known_zones(), account.settings.timezone})
-
-
-def _judged(
-    chunks: Iterator[list[DueContact]], one: Ready, trigger: Trigger, now: datetime
-) -> Iterator[list[Considered]]:
-    for chunk in chunks:
-        yield [_due(one, due, _judge(one, due, trigger, now)) for due in chunk]
 
 
 def _judge(one: Ready, due: DueContact, trigger: Trigger, now: datetime) -> Finding:

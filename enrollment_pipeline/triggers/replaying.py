@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Self
 from uuid import UUID
-from zoneinfo import available_timezones
 
 from sqlalchemy import Connection
 
@@ -23,29 +22,28 @@ from enrollment_pipeline.records import Account, WorkflowStatus
 from enrollment_pipeline.storage.schema import contacts as contacts_table
 from enrollment_pipeline.storage.tenancy import Database
 from enrollment_pipeline.triggers.asking import (
+    NOBODY,
     UNMATCHED,
     WITHIN,
-    due_contacts,
-    finding_on,
-    occurrence_at,
     phrase,
-    states_of,
-    value_of_key,
     wanted_of,
-    zone_of_recurrence,
 )
+from enrollment_pipeline.triggers.due import Span, due_contacts, occurrence_at, zone_of_recurrence
 from enrollment_pipeline.triggers.evaluation import (
     FIRED,
     Finding,
     Ready,
     Record,
     Result,
+    findings_on,
     judge,
+    states_of,
+    value_of_key,
     waits,
 )
 from enrollment_pipeline.triggers.events import payload_faults
 from enrollment_pipeline.triggers.firing import business_hours_of
-from enrollment_pipeline.triggers.occurrences import Span, ready_of
+from enrollment_pipeline.triggers.occurrences import ready_of
 from enrollment_pipeline.triggers.store import contacts, events, looking
 from enrollment_pipeline.triggers.store.events import ClaimedEvent
 from enrollment_pipeline.triggers.store.triggers import Trigger
@@ -198,7 +196,7 @@ def _is_for(asked: _Asked, event: ClaimedEvent) -> bool:
     document = asked.one.document
     return (
         isinstance(event.data, dict)
-        and value_of_key(document, event.data) == document.match_key
+        and value_of_key(document.event, event.data) == document.match_key
         and not payload_faults(document.event, event.data)
         and bool(event.contact_id or event.email or event.external_id)
     )
@@ -218,7 +216,7 @@ def _replay_chunk(
     for event in chunk:
         event_id, at = arrived[event.number]
         contact = people.find(event.contact_id, event.email, event.external_id)
-        finding = finding_on(asked.one, asked.status, event, contact, at)
+        [finding] = findings_on(event, contact, [(asked.one, asked.status)], at)
         finding = asked.opened(finding, at)
         states = None if contact is None else states_of(event, contact)
         tally.count(finding, asked.general(finding, states, at))
@@ -226,9 +224,8 @@ def _replay_chunk(
 
 
 def _replay_dates(connection: Connection, asked: _Asked, span: Span, tally: _Tally) -> None:
-    zones = sorted(available_timezones() | {asked.account.settings.timezone})
     for chunk in due_contacts(
-        connection, asked.account, asked.one.document, zones, span, wanted=asked.one.asks
+        connection, asked.account, asked.one.document, NOBODY, span, wanted=asked.one.asks
     ):
         for due in chunk:
             finding = judge(asked.one, asked.status, due.contact, None, due.due_at)

@@ -5,6 +5,7 @@ evaluating in `running` and `occurrences`, what came of it in `history`, looking
 `looking`.
 """
 
+from enrollment_pipeline.triggers.due import Span
 from enrollment_pipeline.triggers.history import analytics, list_events, list_log
 from enrollment_pipeline.triggers.intake import FORMATS, Intake, receive_lines
 from enrollment_pipeline.triggers.keeping import (
@@ -18,7 +19,7 @@ from enrollment_pipeline.triggers.keeping import (
     update,
 )
 from enrollment_pipeline.triggers.looking import preview, replay, test
-from enrollment_pipeline.triggers.occurrences import QUARTER, Span, catch_up, evaluate_window
+from enrollment_pipeline.triggers.occurrences import QUARTER, catch_up, evaluate_window
 from enrollment_pipeline.triggers.retention import prune
 from enrollment_pipeline.triggers.running import Totals, runs_wanted, work_off
 

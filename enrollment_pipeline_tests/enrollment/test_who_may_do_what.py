@@ -19,11 +19,14 @@ from enrollment_pipeline.bulk_operations.contact_import import import_contacts
 from enrollment_pipeline.enrollment import service
 from enrollment_pipeline.errors import ForbiddenError, RefusedError
 from enrollment_pipeline.records import Permission
+from enrollment_pipeline.triggers import keeping
+from enrollment_pipeline.triggers.intake import receive_lines
 from enrollment_pipeline.workflows import service as workflows
 from enrollment_pipeline.workflows.request import workflow_request
 from enrollment_pipeline_tests.enrollment.conftest import EVERYBODY, Bulk, Trip, manual
 
 ADMIN, HELPER, OUTSIDER = "ann", "bob", "somebody"
+EVENT = b'{"event_id": "e-1", "type": "contact_created", "email": "ann@example.com"}'
 
 
 @dataclass
@@ -71,13 +74,18 @@ def ground(bulk: Bulk, add_workflow: Callable[..., UUID], trip: Trip) -> Ground:
     trip([person], "raise exception 'poison';")
     failed = UUID(bulk.enroll(manual([person]))["job_id"])
     tomorrow = datetime.now(UTC) + timedelta(days=1)
+    draft = add_workflow(bulk.account, "Draft", "draft")
+    archived = add_workflow(bulk.account, "Archived", "archived")
+    for name, waits in (("Draft", False), ("Archived", True)):
+        trigger = {"event": "contact_created", "settings": {"active": waits}}
+        keeping.create(bulk.database, bulk.account, name, trigger, actor=OUTSIDER)
     return Ground(
         bulk,
         failed_job=failed,
         scheduled_job=bulk.submit(EVERYBODY, scheduled_at=tomorrow),
-        draft=add_workflow(bulk.account, "Draft", "draft"),
+        draft=draft,
         active=active,
-        archived=add_workflow(bulk.account, "Archived", "archived"),
+        archived=archived,
         open_job=bulk.submit(EVERYBODY),
         closed_job=closed,
     )
@@ -178,7 +186,58 @@ def remove_member(ground: Ground, actor: str, name: str = HELPER) -> str:
     return members.remove(*ground.where, name, actor=actor).member.name
 
 
+def change_trigger(ground: Ground, actor: str, event: str = "deal_won") -> UUID:
+    return keeping.update(*ground.where, "Draft", {"event": event}, actor=actor).id
+
+
+def activate_trigger(ground: Ground, actor: str, workflow: str = "Draft") -> UUID:
+    return keeping.activate(*ground.where, workflow, actor=actor).id
+
+
+def deactivate_trigger(ground: Ground, actor: str, workflow: str = "Archived") -> UUID:
+    return keeping.deactivate(*ground.where, workflow, actor=actor).id
+
+
+def delete_trigger(ground: Ground, actor: str, workflow: str = "Draft") -> UUID:
+    return keeping.delete(*ground.where, workflow, actor=actor).id
+
+
+def send_events(ground: Ground, actor: str, line: bytes = EVENT) -> str:
+    receive_lines(*ground.where, [line], source="file", actor=actor, all_or_some=True)
+    return "file"
+
+
 OPERATIONS = [
+    Operation(
+        "trigger.update",
+        Permission.WORKFLOW_EDIT,
+        change_trigger,
+        lambda ground, actor: change_trigger(ground, actor, "nothing"),
+    ),
+    Operation(
+        "trigger.activate",
+        Permission.WORKFLOW_EDIT,
+        activate_trigger,
+        lambda ground, actor: activate_trigger(ground, actor, "Nothing"),
+    ),
+    Operation(
+        "trigger.deactivate",
+        Permission.WORKFLOW_EDIT,
+        deactivate_trigger,
+        lambda ground, actor: deactivate_trigger(ground, actor, "Nothing"),
+    ),
+    Operation(
+        "trigger.delete",
+        Permission.WORKFLOW_EDIT,
+        delete_trigger,
+        lambda ground, actor: delete_trigger(ground, actor, "Nothing"),
+    ),
+    Operation(
+        "events.receive",
+        Permission.WORKFLOW_MANAGE,
+        send_events,
+        lambda ground, actor: send_events(ground, actor, b"nothing"),
+    ),
     Operation(
         "job.submit",
         Permission.WORKFLOW_MANAGE,

@@ -19,9 +19,10 @@ from enrollment_pipeline.records import Account
 from enrollment_pipeline.settings import Settings
 from enrollment_pipeline.storage.tenancy import Database
 from enrollment_pipeline.triggers import intake, keeping, occurrences, running
+from enrollment_pipeline.triggers.due import Span
 from enrollment_pipeline.triggers.evaluation import Result
 from enrollment_pipeline.triggers.intake import Intake
-from enrollment_pipeline.triggers.occurrences import QUARTER, Span
+from enrollment_pipeline.triggers.occurrences import QUARTER
 from enrollment_pipeline.triggers.running import Totals
 from enrollment_pipeline.triggers.store.triggers import Trigger
 from enrollment_pipeline_tests.enrollment.conftest import run_phases

@@ -180,13 +180,23 @@ NO_KEY = "The keys are event, parameters, filters, settings."
             "is missing: the field that holds the date, such as custom_fields.renewal_date.",
         ),
         (dated(date_field="email"), "parameters.date_field", "email is no date."),
+        (
+            dated(date_field="custom_field.end"),
+            "parameters.date_field",
+            'there is no field "custom_field.end". Did you mean "custom_fields.end"?',
+        ),
+        (
+            {"event": "custom_field_changed", "parameters": {"field": "custom_fields."}},
+            "parameters.field",
+            '"custom_fields." names no field: write one such as plan.',
+        ),
         *(
             (dated(offset_days=one), "parameters.offset_days", OFFSET)
-            for one in (367, -367, 1.5, True, "soon", [7])
+            for one in (367, -367, 1.5, True, "soon", "--7", "9" * 5_000, [7])
         ),
         *(
             (dated(time=one), "parameters.time", TIME.format(one))
-            for one in ("9:00", "24:00", "09:60", "09:00:00", "noon")
+            for one in ("9:00", "24:00", "09:60", "09:00:00", "noon", "09.30", "T0900", "09+01")
         ),
         (
             {"event": "birthday", "parameters": {"leap_day": "feb29"}},
@@ -258,6 +268,7 @@ def test_a_schedule_that_is_none_is_refused_as_a_whole(document: object, message
     ((path, told),) = errors_of(document)
     assert path == "parameters"
     assert told.startswith(message)
+    assert not told.endswith("..")
 
 
 def test_a_time_trigger_knows_no_payload() -> None:

@@ -137,7 +137,11 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"event_id": "a\nb"}, ID),
     ({"type": None}, "type: there is no event type null"),
     ({"type": ["sms_received"]}, 'type: there is no event type ["sms_received"]'),
-    ({"type": "sms_recieved"}, 'type: there is no event type "sms_recieved"'),
+    ({"type": "party"}, 'type: there is no event type "party"'),
+    (
+        {"type": "sms_recieved"},
+        'type: there is no event type "sms_recieved"; did you mean "sms_received"?',
+    ),
     ({"type": "birthday"}, "type: birthday is raised by the clock and cannot be sent"),
     ({"email": None}, ONE),
     ({"external_id": "c-1"}, ONE),

@@ -10,8 +10,9 @@ from sqlalchemy import Connection
 
 from enrollment_pipeline.records import Account
 from enrollment_pipeline.triggers import keeping, occurrences
+from enrollment_pipeline.triggers.due import Span
 from enrollment_pipeline.triggers.evaluation import Result
-from enrollment_pipeline.triggers.occurrences import OLDEST, Span, span_of
+from enrollment_pipeline.triggers.occurrences import OLDEST, span_of
 from enrollment_pipeline.triggers.store.triggers import Trigger
 from enrollment_pipeline.workflows import service as workflows
 from enrollment_pipeline_tests.triggers.conftest import (

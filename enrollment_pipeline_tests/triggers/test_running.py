@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from enrollment_pipeline.enrollment import direct, handover
 from enrollment_pipeline.enrollment.phases import Phases
 from enrollment_pipeline.enrollment.request import Matches
-from enrollment_pipeline.triggers import evaluating, running
+from enrollment_pipeline.triggers import evaluation, running
 from enrollment_pipeline.triggers.evaluation import Finding, Ready, judge
 from enrollment_pipeline.triggers.running import Totals, work_off
 from enrollment_pipeline.triggers.store.events import claim
@@ -40,7 +40,7 @@ def poison(patched: pytest.MonkeyPatch, error: Exception) -> None:
             raise error
         return judge(ready, status, record, previous, now)
 
-    patched.setattr(evaluating, "judge", stumble)
+    patched.setattr(evaluation, "judge", stumble)
 
 
 def payers(automation: Automation, number: int) -> None:

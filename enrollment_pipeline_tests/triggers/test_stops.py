@@ -56,7 +56,7 @@ def test_a_workflow_that_is_paused_between_evaluation_and_enrollment_takes_nobod
     automation.work()
 
     assert automation.enrolled() == []
-    assert automation.log() == [("fired", True, False, "not enrolled: the job is failed")]
+    assert automation.log() == [("fired", True, False, "blocked: workflow_inactive")]
     assert automation.jobs() == [("trigger", "failed", 1)]
 
 
@@ -119,7 +119,7 @@ UNKNOWN = "no contact of this account, or several, by"
     [
         ("contact_id", "01a21682-d6ed-7f97-b729-70ebee74ee4d", "id {value}"),
         ("email", "eve@example.com", "e-mail address e***@example.com"),
-        ("external_id", "crm-8", "external_id '{value}'"),
+        ("external_id", "crm-8", 'external_id "{value}"'),
     ],
 )
 def test_an_unknown_contact_is_said_to_be_unknown(
@@ -143,7 +143,7 @@ def test_of_two_contacts_with_one_external_id_neither_is_meant(automation: Autom
     automation.send({"type": "payment_received", "external_id": "crm-7", "data": {"amount": 1}})
     automation.work()
 
-    reason = f"{UNKNOWN} external_id 'crm-7'"
+    reason = f'{UNKNOWN} external_id "crm-7"'
     assert automation.log() == [("contact_unknown", False, False, reason)]
 
 

@@ -36,6 +36,10 @@ class ClaimedEvent:
     previous_state: dict[str, Any] | None
 
 
+_ONE_INTAKE_AT_A_TIME = text(
+    "select pg_advisory_xact_lock("
+    "hashtextextended('intake of events ' || enrollment.current_account(), 0))"
+)
 _CREATE_INCOMING = text(
     """
     create temporary table incoming_events (
@@ -50,7 +54,7 @@ _COPY_INCOMING = (
     "previous_state, rejection) from stdin"
 )
 # Of two with one id, in what comes in or before, the first counts, unless it was rejected and this
-# one is right. In one order, so that two writers of the same events cannot wait for each other.
+# one is right. In the order in which they came, which is the one in which they are evaluated.
 _KEEP = text(
     """
     with kept as (
@@ -62,7 +66,7 @@ _KEEP = text(
         select distinct on (event_id) * from incoming_events
         order by event_id, rejection is not null, place
       ) first
-      order by event_id
+      order by place
       on conflict (account_id, event_id) do update set type = excluded.type,
         contact_id = excluded.contact_id, email = excluded.email,
         external_id = excluded.external_id, occurred_at = excluded.occurred_at,
@@ -126,6 +130,9 @@ def keep(
     with driver_cursor(connection) as cursor, cursor.copy(_COPY_INCOMING) as copy:
         for one in incoming:
             copy.write_row(_row(one, now))
+    # One after the other, once all has been read: two with the same events in another order would
+    # wait for each other.
+    connection.execute(_ONE_INTAKE_AT_A_TIME)
     row = connection.execute(_KEEP, {"account_id": account_id, "source": source}).one()
     return row.accepted, row.rejected
 

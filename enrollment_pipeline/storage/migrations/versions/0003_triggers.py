@@ -128,6 +128,7 @@ select e.number, e.account_id, e.trigger_id, e.workflow_id, e.event_number, e.oc
     when coalesce(s.exclusion, f.code) is not null
       then 'blocked: ' || lower(coalesce(s.exclusion, f.code))
     when j.completed_at is null then 'waiting: the job is ' || j.status
+    when j.error ->> 'code' is not null then 'blocked: ' || lower(j.error ->> 'code')
     else 'not enrolled: the job is ' || j.status
   end as reason,
   e.due_at, e.fire_at, e.job_id, e.evaluated_at
