@@ -185,24 +185,34 @@ def listening(ground: Ground) -> list[Row]:
 def evaluation(ground: Ground) -> list[Row]:
     """How many events a second are evaluated, and how long one alone takes."""
     events.seed(ground)
-    evaluated = statistics.median(events.throughput(ground) for _ in range(3))
+    speeds = [events.throughput(ground) for _ in range(3)]
+    first = statistics.median(speed.first for speed in speeds)
+    later = statistics.median(speed.later for speed in speeds)
     written = statistics.median(events.inserting(ground) for _ in range(3))
-    single = events.one_at_a_time(ground)
-    size = f"{events.EVENTS:,} events, {events.TRIGGERS:,} triggers"
+    single, insert = events.one_at_a_time(ground)
+    yardstick = "as many rows into the log by one INSERT"
     return [
         Row(
-            f"{size} | as many rows into the log by one INSERT",
-            f"{evaluated:,.0f}/s",
+            f"{events.EVENTS:,} events, {events.TRIGGERS:,} triggers | {yardstick}",
+            f"{later:,.0f}/s",
             f"{written:,.0f}/s",
-            evaluated / written,
+            later / written,
             "at least 20,000/s",
-            evaluated >= 20_000,
+            later >= 20_000,
         ),
         Row(
-            f"one event, p95 of {events.SINGLE} | a hundredth of a second",
+            f"the first {events.BATCH:,} after a start | {yardstick}",
+            f"{first:,.0f}/s",
+            f"{written:,.0f}/s",
+            first / written,
+            "at least 1,000/s",
+            first >= 1_000,
+        ),
+        Row(
+            f"one event, p95 of {events.SINGLE} | writing it into the table",
             f"{single * 1000:.1f} ms",
-            "10.0 ms",
-            single / 0.01,
+            f"{insert * 1000:.1f} ms",
+            single / insert,
             "at most 100 ms",
             single <= 0.1,
         ),

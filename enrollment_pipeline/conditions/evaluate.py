@@ -78,8 +78,8 @@ class Evaluator:
 
     def __init__(self, tree: Group) -> None:
         self._checks: list[tuple[str, Condition, _Check]] = []
-        # Made when a record first fails.
-        self._tellers: list[Teller] | None = None
+        # Made when a record first fails them.
+        self._tellers: dict[int, Teller] = {}
         self._decide = self._prepare(tree, "")
 
     def matches(self, record: Record, *, now: datetime, previous: Record | None = None) -> bool:
@@ -90,12 +90,13 @@ class Evaluator:
         self, record: Record, *, now: datetime, previous: Record | None = None
     ) -> list[str]:
         """Return the sentences of the conditions that do not hold, in document order."""
-        if self._tellers is None:
-            self._tellers = [Teller(condition) for _, condition, _ in self._checks]
         found = []
-        for (_, _, check), teller in zip(self._checks, self._tellers, strict=True):
+        for at, (_, condition, check) in enumerate(self._checks):
             answer, actual = check(record, previous, now)
             if answer is not True:
+                teller = self._tellers.get(at)
+                if teller is None:
+                    teller = self._tellers[at] = Teller(condition)
                 found.append(teller.tell(actual, answer))
         return found
 

@@ -4,8 +4,9 @@ Belongs here: how matches become jobs. What matches is the business of `triggers
 is `direct` for small ones, and the queue's for others.
 """
 
-import json
 from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection
@@ -56,13 +57,17 @@ def _parts(contact_ids: Sequence[UUID], most: int) -> Iterator[Sequence[UUID]]:
         yield contact_ids[first : first + most]
 
 
+@cache
+def _options(single: bool) -> dict[str, Any]:
+    return Options(single_enrollment=single).model_dump(mode="json")
+
+
 def _row(
     account: Account, job_id: UUID, matches: Matches, part: Sequence[UUID]
 ) -> dict[str, object]:
-    options = Options(single_enrollment=matches.single)
     request = {
         "workflow": matches.workflow_name,
-        "options": options.model_dump(mode="json"),
+        "options": _options(matches.single),
         "requested_by": SOURCE,
         "scheduled_at": None,
         "timezone": None,
@@ -73,7 +78,7 @@ def _row(
         "id": job_id,
         "account_id": account.id,
         "workflow_id": matches.workflow_id,
-        "request": json.loads(json.dumps(request)),
+        "request": request,
         "selection_type": "manual",
         "source": SOURCE,
         "requested_by": SOURCE,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -132,8 +133,14 @@ def load_trigger(
     """
     kind = EVENT_TYPES[event]
     return TriggerDocument(
-        kind, parameters, load(filters, kind.find_field), TriggerSettings.model_validate(settings)
+        kind, parameters, load(filters, kind.find_field), _settings_of(tuple(settings.items()))
     )
+
+
+# Thousands of triggers have the same ones.
+@lru_cache(maxsize=1_000)
+def _settings_of(items: tuple[tuple[str, Any], ...]) -> TriggerSettings:
+    return TriggerSettings.model_validate(dict(items))
 
 
 def parse_trigger(document: object) -> TriggerDocument:

@@ -184,7 +184,7 @@ _WAITING = text(
 
 def waiting(
     connection: Connection, happened: Iterable[tuple[str, str | None]]
-) -> Sequence[Row[Any]]:
+) -> Sequence[Row[UUID, int, str, str | None, str]]:
     """Return id, version, event, key and workflow status of the triggers that wait for these.
 
     `happened` are pairs of an event type and the value of its key, each once.
