@@ -4,6 +4,7 @@ Belongs here: how matches become jobs. What matches is the business of `triggers
 is `direct` for small ones, and the queue's for others.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
@@ -13,8 +14,8 @@ from sqlalchemy import Connection
 
 from enrollment_pipeline.enrollment.eligibility import rules_for
 from enrollment_pipeline.enrollment.request import Matches, Options
-from enrollment_pipeline.enrollment.states import JobStatus
-from enrollment_pipeline.enrollment.store import handover, inputs
+from enrollment_pipeline.enrollment.store import handover
+from enrollment_pipeline.enrollment.store.handover import NewJob
 from enrollment_pipeline.records import Account, EligibilityRule, ReenrollmentPolicy, Workflow
 
 SOURCE = "trigger"
@@ -43,12 +44,7 @@ def open_trigger_jobs(
     opened = [(uuid4(), one, part) for one in matches for part in _parts(one.contact_ids, most)]
     if not opened:
         return []
-    handover.add_many(connection, [_row(account, *one) for one in opened])
-    inputs.add_whole_inputs(
-        connection,
-        account.id,
-        [(job_id, "".join(f"{one}\n" for one in part).encode()) for job_id, _, part in opened],
-    )
+    handover.add(connection, account.id, SOURCE, [_new_job(*one) for one in opened])
     return opened
 
 
@@ -62,9 +58,7 @@ def _options(single: bool) -> dict[str, Any]:
     return Options(single_enrollment=single).model_dump(mode="json")
 
 
-def _row(
-    account: Account, job_id: UUID, matches: Matches, part: Sequence[UUID]
-) -> dict[str, object]:
+def _new_job(job_id: UUID, matches: Matches, part: Sequence[UUID]) -> NewJob:
     request = {
         "workflow": matches.workflow_name,
         "options": _options(matches.single),
@@ -74,14 +68,10 @@ def _row(
         "origin": {"trigger_id": str(matches.trigger_id)},
         "selection": {"type": "manual", "contact_ids": len(part)},
     }
-    return {
-        "id": job_id,
-        "account_id": account.id,
-        "workflow_id": matches.workflow_id,
-        "request": request,
-        "selection_type": "manual",
-        "source": SOURCE,
-        "requested_by": SOURCE,
-        "status": str(JobStatus.PENDING),
-        "runner": "trigger" if len(part) <= MOST_DIRECTLY else "queue",
-    }
+    return NewJob(
+        id=job_id,
+        workflow_id=matches.workflow_id,
+        request=json.dumps(request),
+        runner="trigger" if len(part) <= MOST_DIRECTLY else "queue",
+        contact_ids="".join(f"{one}\n" for one in part).encode(),
+    )

@@ -37,8 +37,8 @@ from enrollment_pipeline.triggers.store import contacts, events, triggers
 from enrollment_pipeline.triggers.store.events import ClaimedEvent
 from enrollment_pipeline.triggers.store.triggers import StoredTrigger
 
-BATCH = 20_000
-"""Events of one transaction: some 60 MB in memory, and one or two seconds."""
+BATCH = 12_500
+"""Events of one transaction: some 40 MB in memory, and about a second."""
 
 _log = logging.getLogger(__name__)
 

@@ -29,6 +29,8 @@ def test_the_graph_holds_these_assets_checks_jobs_schedules_and_sensors():
         "enrollment_batches",
         "enrollments",
         "enrollment_report",
+        "trigger_occurrences",
+        "trigger_analytics",
     }
     assert {key.name for key in graph.asset_check_keys} == {
         "outcomes_add_up",
@@ -42,22 +44,30 @@ def test_the_graph_holds_these_assets_checks_jobs_schedules_and_sensors():
         "submit_enrollment",
         "prune_history",
         "deliver_notifications",
+        "evaluate_triggers",
+        "fire_time_triggers",
+        "count_triggers",
     }
-    assert [schedule.name for schedule in repository.schedule_defs] == ["daily_retention"]
+    assert {schedule.name for schedule in repository.schedule_defs} == {
+        "daily_retention",
+        "quarter_hours",
+        "daily_trigger_analytics",
+    }
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "enrollment_queue",
         "enrollment_run_canceled",
         "enrollment_run_failed",
         "file_inbox",
         "notification_outbox",
+        "pending_events",
     }
 
 
 def test_the_selection_comes_before_the_lanes_and_the_report_last():
     graph = build_definitions().resolve_asset_graph()
-    order = [keys for keys in graph.toposorted_asset_keys]
+    order = [key.to_user_string() for key in graph.toposorted_asset_keys]
 
-    assert [key.to_user_string() for key in order] == [
+    assert [key for key in order if not key.startswith("trigger_")] == [
         "contact_selection",
         "contact_eligibility",
         "enrollment_batches",

@@ -4,19 +4,61 @@ Every function works in the caller's transaction, which has its account set.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, text, update
 
 from enrollment_pipeline.enrollment.states import JobStatus
 from enrollment_pipeline.enrollment.store import jobs
 from enrollment_pipeline.storage.schema import enrollment_jobs
 
 
-def add_many(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert jobs that have their ids."""
-    connection.execute(insert(enrollment_jobs), rows)
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job of a trigger: its id, its request as JSON, and the ids of its contacts, one a line."""
+
+    id: UUID
+    workflow_id: UUID
+    request: str
+    runner: str
+    contact_ids: bytes
+
+
+# One statement for all of them: an evaluation may open thousands at once.
+_ADD = text(
+    """
+    with opened as (
+      select * from unnest(cast(:ids as uuid[]), cast(:workflows as uuid[]),
+        cast(:requests as text[]), cast(:runners as text[]), cast(:contents as bytea[]))
+        o (id, workflow_id, request, runner, content)
+    ), added as (
+      insert into enrollment.enrollment_jobs (id, account_id, workflow_id, request, selection_type,
+        source, requested_by, status, runner)
+      select id, :account_id, workflow_id, request::jsonb, 'manual', :source, :source, :status,
+        runner from opened
+    )
+    insert into enrollment.job_inputs (account_id, job_id, chunk, content)
+    select :account_id, id, 0, content from opened
+    """
+)
+
+
+def add(connection: Connection, account_id: UUID, source: str, opened: Sequence[NewJob]) -> None:
+    """Insert pending jobs, each with its input in one piece."""
+    connection.execute(
+        _ADD,
+        {
+            "account_id": account_id,
+            "source": source,
+            "status": str(JobStatus.PENDING),
+            "ids": [one.id for one in opened],
+            "workflows": [one.workflow_id for one in opened],
+            "requests": [one.request for one in opened],
+            "runners": [one.runner for one in opened],
+            "contents": [one.contact_ids for one in opened],
+        },
+    )
 
 
 def kept_by_triggers(connection: Connection) -> list[UUID]:

@@ -3,7 +3,7 @@
 Every function works in the caller's transaction, which has its account set.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from uuid import UUID
 
 from sqlalchemy import Connection, delete, insert, select
@@ -21,19 +21,6 @@ def add_input(
                 account_id=account_id, job_id=job_id, chunk=number, content=content
             )
         )
-
-
-def add_whole_inputs(
-    connection: Connection, account_id: UUID, contents: Sequence[tuple[UUID, bytes]]
-) -> None:
-    """Keep the input of several jobs, each in one piece."""
-    connection.execute(
-        insert(job_inputs),
-        [
-            {"account_id": account_id, "job_id": job_id, "chunk": 0, "content": content}
-            for job_id, content in contents
-        ],
-    )
 
 
 def read_input(connection: Connection, job_id: UUID) -> Iterator[bytes]:

@@ -1,12 +1,14 @@
 """The contacts that events name, and how often they were started; in the caller's transaction."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Text, cast, func, select, text
+from sqlalchemy import ColumnElement, Connection, Select, Text, cast, func, literal, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from enrollment_pipeline.storage.schema import contacts
 from enrollment_pipeline.triggers.store import exact_json
@@ -41,7 +43,7 @@ def named(
     connection: Connection,
     *,
     ids: Collection[UUID] = (),
-    emails: Collection[str] = (),
+    emails: AbstractSet[str] = frozenset(),
     external_ids: Collection[str] = (),
     wanted: Collection[str],
 ) -> People:
@@ -52,16 +54,9 @@ def named(
     found = People()
     for row in _rows(connection, _column.id, ids, wanted):
         found.by_id[row["id"]] = row
-    if emails:
-        # Lower case is left to the database, whose lower() decides what matches.
-        asked = connection.execute(_LOWER, {"emails": list(emails)}).all()
-        keys = {key for _, key in asked}
-        living = _rows(connection, _column.email_key, keys, wanted)
-        known = {row["email_key"]: row for row in living}
-        gone = _rows(connection, _column.email_key, keys - known.keys(), wanted, deleted=True)
-        known |= {row["email_key"]: row for row in gone}
-        found.by_email = {email: known[key] for email, key in asked if key in known}
-    for row in _rows(connection, _column.external_id, external_ids, wanted, deleted=None):
+    found.by_email = _by_email(connection, emails, wanted, deleted=False)
+    found.by_email |= _by_email(connection, emails - found.by_email.keys(), wanted, deleted=True)
+    for row in _rows(connection, _column.external_id, external_ids, wanted):
         _add_external(found.by_external_id, row)
     return found
 
@@ -92,7 +87,6 @@ def starts(
     return {(row.workflow_id, row.contact_id): row.number for row in rows}
 
 
-_LOWER = text("select e, lower(e) from unnest(cast(:emails as text[])) e")
 # One probe of the index for each pair.
 _STARTS = text(
     """
@@ -113,26 +107,50 @@ def _rows(
     name: ColumnElement[Any],
     values: Collection[Any],
     wanted: Collection[str],
-    *,
-    deleted: bool | None = False,
-) -> Sequence[Contact]:
-    """Return contacts by one of their names; of the ids, deleted ones too, as with None."""
+) -> list[dict[str, Any]]:
+    """Return contacts by one of their names, deleted ones too."""
     if not values:
         return []
-    own = "custom_fields" in wanted
-    plain = [one for one in wanted if one != "custom_fields"]
-    columns: list[ColumnElement[Any]] = [
-        _column[one] for one in dict.fromkeys((*_ALWAYS, str(name.key), *plain))
-    ]
-    if own:
+    columns = _columns((*_ALWAYS, str(name.key)), wanted)
+    return _read(connection, select(*columns).where(name == func.any(list(values))))
+
+
+def _by_email(
+    connection: Connection, emails: AbstractSet[str], wanted: Collection[str], *, deleted: bool
+) -> dict[str, Contact]:
+    """Return contacts by the addresses as they are asked for."""
+    if not emails:
+        return {}
+    # Lower case is left to the database, whose lower() decides what matches. Made beforehand: under
+    # row-level security no index serves a comparison with a function in it.
+    said = func.unnest(literal(list(emails), ARRAY(Text))).column_valued("said")
+    asked = (
+        select(said.label("said"), func.lower(said).label("key"))
+        .cte("asked")
+        .prefix_with("materialized")
+    )
+    gone = _column.deleted_at
+    statement = (
+        select(asked.c.said, *_columns(_ALWAYS, wanted))
+        .select_from(asked.join(contacts, _column.email_key == asked.c.key))
+        .where(gone.is_not(None) if deleted else gone.is_(None))
+    )
+    return {row.pop("said"): row for row in _read(connection, statement)}
+
+
+def _columns(always: Iterable[str], wanted: Collection[str]) -> list[ColumnElement[Any]]:
+    names = dict.fromkeys((*always, *(one for one in wanted if one != "custom_fields")))
+    columns: list[ColumnElement[Any]] = [_column[name] for name in names]
+    if "custom_fields" in wanted:
         columns.append(cast(_column.custom_fields, Text).label("custom_fields"))
-    statement = select(*columns).where(name == func.any(list(values)))
-    if deleted is not None and name is not _column.id:
-        gone = _column.deleted_at
-        statement = statement.where(gone.is_not(None) if deleted else gone.is_(None))
-    names = [str(column.key) for column in columns]
-    rows = [dict(zip(names, row, strict=True)) for row in connection.execute(statement)]
-    if own:
+    return columns
+
+
+def _read(connection: Connection, statement: Select[Any]) -> list[dict[str, Any]]:
+    found = connection.execute(statement)
+    names = list(found.keys())
+    rows = [dict(zip(names, row, strict=True)) for row in found]
+    if "custom_fields" in names:
         for row in rows:
             row["custom_fields"] = exact_json.read(row["custom_fields"])
     return rows
