@@ -20,6 +20,9 @@ from enrollment_pipeline.storage.tenancy import Database
 # A job that waits longer, for its budget or a lane, is left to the queue.
 PATIENCE_SECONDS = 5.0
 
+MOST_AT_ONCE = 50
+"""Jobs of an account in a row: some seconds."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -30,26 +33,25 @@ def run_small_jobs(
     *,
     go_on: Callable[[], bool] = lambda: True,
 ) -> int:
-    """Run the account's open jobs that evaluations have kept for themselves, oldest first.
+    """Run open jobs of the account that evaluations have kept for themselves, oldest first.
 
-    Also those that an earlier evaluation left behind, at whatever phase it died. What cannot be
-    done at once is handed to the queue. Returns how many were worked on.
+    Also those that an earlier evaluation left behind, at whatever phase it died; not those that
+    another has in hand. What cannot be done at once is handed to the queue. Returns how many were
+    worked on: up to `MOST_AT_ONCE`, so that others have their turn.
     """
     worked = 0
-    tried: set[UUID] = set()
-    while go_on():
-        with database.account(account.id) as connection:
-            waiting = [one for one in handover.kept_by_triggers(connection) if one not in tried]
-        if not waiting:
+    with database.account(account.id) as connection:
+        waiting = handover.kept_by_triggers(connection)
+    for job_id in waiting:
+        if worked == MOST_AT_ONCE or not go_on():
             break
-        for job_id in waiting:
-            if not go_on():
-                break
-            tried.add(job_id)
+        # The lock ends with the transaction, so no crash leaves it behind.
+        with database.account(account.id) as holding:
+            if not handover.take_in_hand(holding, job_id):
+                continue
             worked += 1
             if not _run(database, settings, job_id):
-                with database.account(account.id) as connection:
-                    handover.leave_to_queue(connection, job_id)
+                handover.leave_to_queue(holding, job_id)
     return worked
 
 

@@ -95,15 +95,25 @@ def decide(
         since=now - timedelta(minutes=STARTS_MINUTES),
         at_least=MOST_STARTS,
     )
-    hours = business_hours_of(account)
-    opening = None if opened or hours.is_open(now) else (hours.next_opening(now),)
+    waiting = []
     for pair, one in starting.items():
         stopped = looped(often.get(pair, 0))
         if stopped is not None:
             one.finding = stopped
-        elif one.ready.waits_for_opening and opening is not None:
-            one.fire_at = opening[0]
-            one.finding = waits(one.fire_at, hours.zone)
+        elif one.ready.waits_for_opening and not opened:
+            waiting.append(one)
+    if waiting:
+        _let_wait(account, waiting, now)
+
+
+def _let_wait(account: Account, considered: Sequence[Considered], now: datetime) -> None:
+    hours = business_hours_of(account)
+    if hours.is_open(now):
+        return
+    opening = hours.next_opening(now)
+    for one in considered:
+        one.fire_at = opening
+        one.finding = waits(opening, hours.zone)
 
 
 def hand_over(connection: Connection, account: Account, considered: Sequence[Considered]) -> None:

@@ -11,7 +11,9 @@ from sqlalchemy.exc import OperationalError
 from enrollment_pipeline.enrollment import direct, handover
 from enrollment_pipeline.enrollment.phases import Phases
 from enrollment_pipeline.enrollment.request import Matches
+from enrollment_pipeline.enrollment.store.handover import take_in_hand
 from enrollment_pipeline.triggers import evaluation, running
+from enrollment_pipeline.triggers.evaluating import Evaluation
 from enrollment_pipeline.triggers.evaluation import Finding, Ready, judge
 from enrollment_pipeline.triggers.running import Totals, work_off
 from enrollment_pipeline.triggers.store.events import claim
@@ -111,7 +113,7 @@ def test_work_ends_between_batches_when_it_is_told_to(
     monkeypatch.setattr(running, "BATCH", 1)
     payers(automation, 3)
     pay(automation, 1, 1, 1)
-    asked = iter([True, True, True, True, True, False])
+    asked = iter([True, True, True, False])
 
     totals = work_off(
         automation.database,
@@ -354,3 +356,34 @@ def test_jobs_of_triggers_are_not_counted_against_the_open_jobs_of_people(
     automation.work()
 
     assert sorted(name for name, _, _ in automation.enrolled()) == ["A", "B", "C"]
+
+
+def test_a_job_that_another_process_has_in_hand_is_left_to_it(automation: Automation) -> None:
+    payers(automation, 1)
+    pay(automation, 1)
+    Evaluation(automation.database).evaluate(automation.account)
+    (job_id,) = automation.open_jobs("trigger")
+
+    with automation.database.account(automation.account.id) as other:
+        assert take_in_hand(other, job_id)
+        assert automation.work().jobs == 0
+    assert automation.work().jobs == 1
+    with automation.database.account(automation.account.id) as late:
+        assert not take_in_hand(late, job_id)
+
+
+def test_an_account_runs_so_many_jobs_and_then_another_has_its_turn(
+    automation: Automation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(direct, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(running, "BATCH", 1)
+    payers(automation, 3)
+    pay(automation, 1, 1, 1)
+    evaluation = Evaluation(automation.database)
+    for _ in range(3):
+        evaluation.evaluate(automation.account, most=1)
+
+    worked = direct.run_small_jobs(automation.database, automation.settings, automation.account)
+
+    assert worked == 2
+    assert automation.work().jobs == 1

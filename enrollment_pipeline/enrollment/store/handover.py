@@ -80,6 +80,24 @@ def kept_by_triggers(connection: Connection) -> list[UUID]:
     )
 
 
+def take_in_hand(connection: Connection, job_id: UUID) -> bool:
+    """Keep others from taking a job until the transaction ends; False where one has it in hand.
+
+    Or has just closed it.
+    """
+    taken: bool = connection.execute(_TAKE, {"job_id": str(job_id)}).scalar_one()
+    if not taken:
+        return False
+    column = enrollment_jobs.c
+    still_open = select(column.id).where(
+        column.id == job_id, column.runner == "trigger", column.completed_at.is_(None)
+    )
+    return connection.execute(still_open).first() is not None
+
+
+_TAKE = text("select pg_try_advisory_xact_lock(hashtextextended('small job ' || :job_id, 0))")
+
+
 def leave_to_queue(connection: Connection, job_id: UUID) -> None:
     """Let the queue go on with a job that an evaluation has kept for itself."""
     column = enrollment_jobs.c
