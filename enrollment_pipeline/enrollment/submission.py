@@ -151,8 +151,12 @@ def _fingerprint(request: BulkEnrollmentRequest, account: Account, workflow_id: 
     selection, content = _selection(request, account)
     selection.pop("file", None)
     due = instant_of(request.scheduled_at, request.timezone, account)
+    options = request.options.model_dump(mode="json")
+    if not request.options.single_enrollment:
+        # Of an option that came later, the default is left out: an older request is still the same.
+        del options["single_enrollment"]
     told = {
-        "options": request.options.model_dump(mode="json"),
+        "options": options,
         "due": due and due.astimezone(UTC).isoformat(),
         "workflow": str(workflow_id),
         "selection": selection,

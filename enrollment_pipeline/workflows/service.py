@@ -41,10 +41,12 @@ def find(database: Database, account: Account, reference: str) -> Workflow:
         WorkflowNotFoundError: the account has none.
     """
     workflow_id = _as_id(reference)
+    found = None
     with database.account(account.id) as connection:
         if workflow_id is not None:
             found = store.with_id(connection, workflow_id)
-        else:
+        elif reference.isprintable():
+            # No name holds anything else, and the database could not even be asked.
             found = store.named(connection, reference.strip())
     if found is None:
         raise WorkflowNotFoundError(f"There is no workflow {reference!r} in this account.")

@@ -139,6 +139,7 @@ def test_what_was_asked_for_is_kept(bulk: Bulk, workflow: UUID) -> None:
             "skip_unsubscribed": True,
             "skip_duplicates": True,
             "max_failure_share": 0.5,
+            "single_enrollment": False,
             "notify": {"emails": [], "webhooks": []},
             "add_tags": ["a"],
         },

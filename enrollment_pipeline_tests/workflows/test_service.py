@@ -197,3 +197,11 @@ def test_a_move_is_recorded_with_its_time(
 
     statement = text("select updated_at > created_at from enrollment.workflows")
     assert connection.scalar(statement) is True
+
+
+@pytest.mark.parametrize("reference", ["\0", "\udcff", "a\nb", ""])
+def test_what_no_name_can_be_is_not_found(
+    database: Database, account: Account, reference: str
+) -> None:
+    with pytest.raises(WorkflowNotFoundError):
+        service.find(database, account, reference)
