@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 
 from enrollment_pipeline.cli import main
+from enrollment_pipeline_tests.cli.triggering import automation, call, events, triggers
+
+__all__ = ["automation", "call", "enroll", "events", "triggers"]
 
 
 @dataclass(frozen=True)

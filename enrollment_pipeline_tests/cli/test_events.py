@@ -5,53 +5,20 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
 
 from enrollment_pipeline.records import Account
-from enrollment_pipeline.settings import Settings
-from enrollment_pipeline.storage.tenancy import Database
 from enrollment_pipeline.triggers.events import MAX_BYTES
+from enrollment_pipeline_tests.cli.triggering import ADA, Call, answer
 from enrollment_pipeline_tests.triggers.conftest import Automation
 
-Call = Callable[..., Any]
 Document = dict[str, Any]
-ADA = "ada@example.com"
 PROGRAM = str(Path(sys.executable).parent / "enrollment")
-
-
-@pytest.fixture
-def automation(
-    database: Database, settings: Settings, owner: Engine, account: Account
-) -> Iterator[Automation]:
-    """The test's account; nothing that waits stays behind."""
-    made = Automation(database, settings, owner, account)
-    yield made
-    made.leave_nothing()
-
-
-@pytest.fixture
-def call(enroll: Call, account: Account) -> Call:
-    """Run a command in the test's account."""
-    return lambda *arguments: enroll("--account", account.name, "--as", "ann", *arguments)
-
-
-@pytest.fixture
-def events(call: Call, automation: Automation) -> Call:
-    """Run a command of the group in the test's account."""
-    return lambda *arguments: call("events", *arguments)
-
-
-def answer(command: Call, *arguments: object) -> Any:
-    """The document that a command answers with."""
-    answered = command(*arguments, "--json")
-    assert (answered.code, answered.err) == (0, ""), answered.out
-    return answered.json
 
 
 def event(event_id: str, **changes: object) -> Document:
