@@ -87,9 +87,11 @@ def work_off(
 ) -> Totals:
     """Evaluate events until none is pending, release what is due, and run the small jobs of it.
 
-    One batch of an account, then one of the next. With `account`, of that one alone.
+    One batch of an account, then one of the next. With `account`, of that one alone. The trouble of
+    one account holds up no other; the first is raised at the end.
     """
     totals = Totals()
+    trouble: Exception | None = None
     evaluation = Evaluation(database, clock)
     while go_on():
         waiting = list(_accounts_with_work(database, clock()))
@@ -99,9 +101,17 @@ def work_off(
         for account_id in waiting:
             if not go_on():
                 break
-            _turn(database, settings, evaluation, account_id, totals, go_on, clock)
+            try:
+                _turn(database, settings, evaluation, account_id, totals, go_on, clock)
+            except Exception as error:
+                if isinstance(error, DBAPIError) and transient_reason(error):
+                    raise
+                _log.debug("The work of account %s was not done.", account_id, exc_info=True)
+                trouble = trouble or error
         if (totals.events, totals.released, totals.jobs) == before:
             break
+    if trouble is not None:
+        raise trouble
     return totals
 
 

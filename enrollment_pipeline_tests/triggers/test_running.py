@@ -387,3 +387,27 @@ def test_an_account_runs_so_many_jobs_and_then_another_has_its_turn(
 
     assert worked == 2
     assert automation.work().jobs == 1
+
+
+def test_the_trouble_of_one_account_holds_up_no_other_and_is_raised_at_the_end(
+    make_automation: MakeAutomation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = make_automation(), make_automation()
+    for automation in (ours, theirs):
+        payers(automation, 1)
+        pay(automation, 1)
+    release = running.release
+
+    def stumble(database: Any, account: Any, **more: Any) -> Any:
+        if account.id == ours.account.id:
+            raise BrokenError
+        return release(database, account, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(running, "release", stumble)
+        with pytest.raises(BrokenError):
+            work_off(ours.database, ours.settings)
+
+    assert len(theirs.enrolled()) == 1
+    ours.work()
+    assert len(ours.enrolled()) == 1

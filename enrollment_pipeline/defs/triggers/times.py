@@ -17,7 +17,6 @@ from enrollment_pipeline.defs.enrollment.job import CONSOLE
 from enrollment_pipeline.defs.interrupts import StopFlag
 from enrollment_pipeline.defs.product import Product, explained
 from enrollment_pipeline.defs.triggers.events import results_table
-from enrollment_pipeline.errors import ProductError
 from enrollment_pipeline.triggers import service
 from enrollment_pipeline.triggers.service import QUARTER, Span
 
@@ -59,8 +58,6 @@ with warnings.catch_warnings():
                 account = accounts.find(database, entry.name)
                 try:
                     results = service.evaluate_window(database, account, span, now=now)
-                except ProductError:
-                    raise
                 # The trouble of one account must not hold up all others.
                 except Exception as error:
                     troubles.append(f"{entry.name}: {type(error).__name__}")
