@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import create_engine
 
-from benchmarks import events
+from benchmarks import events, templates
 from benchmarks.ground import WORKFLOW, Ground, drain, ground
 from benchmarks.listening import CHANGES, delays
 from benchmarks.yardsticks import one_at_a_time, one_insert
@@ -219,6 +219,46 @@ def evaluation(ground: Ground) -> list[Row]:
     ]
 
 
+def template_library(ground: Ground) -> list[Row]:
+    """Finding a template among many, cloning a large one, and making one without personal data."""
+    templates.seed(ground)
+    searching = templates.searching(ground)
+    cloning = templates.cloning(ground)
+    saving = templates.saving(ground)
+
+    def row(work: str, measured: templates.Measured, goal: float | None, told: str) -> Row:
+        return Row(
+            work,
+            f"{measured.figure * 1000:.1f} ms",
+            f"{measured.yardstick * 1000:.1f} ms",
+            measured.figure / measured.yardstick,
+            told,
+            goal is None or measured.figure <= goal,
+        )
+
+    return [
+        row(
+            f"search over {templates.TEMPLATES} templates, p95 of {templates.QUERIES} | one ILIKE",
+            searching,
+            0.2,
+            "at most 200 ms",
+        ),
+        row(
+            f"clone of {templates.STEPS} steps, p95 of {templates.CLONES} | one bare INSERT",
+            cloning,
+            2.0,
+            "at most 2 s",
+        ),
+        row(
+            f"template of {templates.SAVED_STEPS} steps, cleaned of personal data, p95 of "
+            f"{templates.SAVES} | one bare INSERT",
+            saving,
+            None,
+            "none",
+        ),
+    ]
+
+
 def memory(ground: Ground, large: int) -> list[Row]:
     """Peak memory of a run over a huge file, beside that over a small one."""
     small = 100_000
@@ -242,7 +282,7 @@ def main() -> int:
     parser.add_argument("--memory-rows", type=int, default=10_000_000, help="size of the huge CSV")
     parser.add_argument(
         "--only",
-        choices=["large", "small", "jobs", "listening", "pace", "events", "memory"],
+        choices=["large", "small", "jobs", "listening", "pace", "events", "templates", "memory"],
         help="one part",
     )
     chosen = parser.parse_args()
@@ -251,6 +291,8 @@ def main() -> int:
         "jobs": jobs_at_once,
         "listening": listening,
         "pace": paced,
+        # Before the events, which leave thousands of workflows behind.
+        "templates": template_library,
         "events": evaluation,
         "large": lambda place: large_job(place, chosen.contacts, chosen.rounds),
         "memory": lambda place: memory(place, chosen.memory_rows),

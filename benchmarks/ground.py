@@ -33,6 +33,8 @@ _LIMITS = {
     "csv_max_bytes": "10000000000",
     "csv_max_lines": "20000000",
     "max_open_jobs": "1000",
+    "max_workflows": "100000",
+    "max_templates": "none",
 }
 
 

@@ -13,6 +13,7 @@ from enrollment_pipeline.defs.enrollment import (
     retention,
 )
 from enrollment_pipeline.defs.product import Product
+from enrollment_pipeline.defs.templates import cloning, library, updates
 from enrollment_pipeline.defs.triggers import analytics, events, times
 
 
@@ -27,6 +28,7 @@ def build_definitions() -> dg.Definitions:
             assets.enrollment_report,
             times.trigger_occurrences,
             analytics.trigger_analytics,
+            library.template_library,
         ],
         asset_checks=[lanes.enrollment_checks],
         jobs=[
@@ -37,11 +39,16 @@ def build_definitions() -> dg.Definitions:
             events.evaluate_triggers,
             times.fire_time_triggers,
             analytics.count_triggers,
+            cloning.clone_template,
+            library.count_templates,
+            updates.tell_template_updates,
         ],
         schedules=[
             retention.daily_retention,
             times.quarter_hours,
             analytics.daily_trigger_analytics,
+            library.daily_template_library,
+            updates.daily_template_updates,
         ],
         sensors=[
             queue.enrollment_queue,

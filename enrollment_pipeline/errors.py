@@ -196,6 +196,79 @@ class WorkflowInactiveError(RefusedError):
     remedy = "Activate it with: enrollment workflows activate NAME"
 
 
+class WorkflowLimitError(RefusedError):
+    """The account has as many workflows as it may have."""
+
+    code = "WORKFLOW_LIMIT"
+    remedy = "Archive one with enrollment workflows archive NAME, or have the limit raised."
+
+
+class WorkflowChangedError(RefusedError):
+    """The workflow was changed by somebody else meanwhile."""
+
+    code = "WORKFLOW_CHANGED"
+    remedy = "Look at it as it is now (enrollment workflows show NAME --document), and edit that."
+
+
+class InvalidWorkflowError(InvalidRequestError):
+    """The workflow is not valid."""
+
+    code = "INVALID_WORKFLOW"
+    remedy = (
+        "Correct what is named, at its path; docs/workflows.md lists step types and fields, and "
+        "enrollment workflows validate shows everything that is wrong."
+    )
+
+
+class IntegrationMissingError(RefusedError):
+    """An integration that is needed is not connected."""
+
+    code = "INTEGRATION_MISSING"
+    remedy = "Connect it with: enrollment integrations connect NAME"
+
+
+class TemplateNotFoundError(RefusedError):
+    """There is no such template in this account."""
+
+    code = "TEMPLATE_NOT_FOUND"
+    remedy = "List the templates with: enrollment templates list"
+
+
+class TemplateExistsError(RefusedError):
+    """A template of that name exists."""
+
+    code = "TEMPLATE_EXISTS"
+    remedy = "Choose another name, or make a new version of it: enrollment templates update"
+
+
+class TemplateLimitError(RefusedError):
+    """The account has as many templates of its own as it may have."""
+
+    code = "TEMPLATE_LIMIT"
+    remedy = "Delete one with enrollment templates delete NAME, or have the limit raised."
+
+
+class TemplateFixedError(RefusedError):
+    """The template is not one of the account's own and cannot be changed."""
+
+    code = "TEMPLATE_FIXED"
+    remedy = "Clone it, change the clone, and save that as a template of your own."
+
+
+class InvalidTemplateError(InvalidRequestError):
+    """The template is not valid."""
+
+    code = "INVALID_TEMPLATE"
+    remedy = "Correct the workflow that it was made from, and save it again."
+
+
+class NotASubAccountError(RefusedError):
+    """The account is not a sub-account of this one."""
+
+    code = "NOT_A_SUB_ACCOUNT"
+    remedy = "A template is shared by an agency with its own sub-accounts: see docs/accounts.md."
+
+
 class InvalidTriggerError(InvalidRequestError):
     """The trigger is not valid."""
 

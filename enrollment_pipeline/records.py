@@ -103,6 +103,10 @@ class AccountSettings(BaseModel):
     timezone: TimeZoneName = Field("UTC", description="Zone in which times without one are read.")
     max_contacts_per_job: int = Field(10_000, ge=1, description="Contacts in one job.")
     max_open_jobs: int = Field(10, ge=1, description="Jobs of the account that are not closed.")
+    max_workflows: int = Field(100, ge=1, description="Workflows that are not archived.")
+    max_templates: Limit = Field(
+        10, description="Templates of the account's own; an agency has no limit."
+    )
     max_lanes: int = Field(
         5, ge=1, le=5, description="Lanes at work at the same time, over all jobs."
     )
@@ -167,7 +171,7 @@ class Workflow:
                 settings.get("reenrollment", ReenrollmentPolicy.NEVER_TWICE)
             ),
             required_fields=tuple(settings.get("required_fields", ())),
-            first_step=steps[0]["id"] if steps else "start",
+            first_step=(steps[0].get("id") if steps else None) or "start",
         )
 
 

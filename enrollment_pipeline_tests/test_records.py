@@ -21,6 +21,8 @@ def test_an_account_without_settings_has_the_limits_of_the_product() -> None:
         "timezone": "UTC",
         "max_contacts_per_job": 10_000,
         "max_open_jobs": 10,
+        "max_workflows": 100,
+        "max_templates": 10,
         "max_lanes": 5,
         "enrollments_per_minute": None,
         "burst_per_second": None,

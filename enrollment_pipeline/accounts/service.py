@@ -19,6 +19,7 @@ from enrollment_pipeline.errors import (
     AccountExistsError,
     AccountNotFoundError,
     InvalidRequestError,
+    InvalidStateError,
 )
 from enrollment_pipeline.records import Account, AccountSettings, Permission
 from enrollment_pipeline.storage.tenancy import Database
@@ -38,11 +39,20 @@ class AccountEntry:
     created_at: datetime
 
 
-def create(database: Database, name: str, *, actor: str) -> Account:
-    """Create an account with default settings.
+def create(
+    database: Database,
+    name: str,
+    *,
+    agency: bool = False,
+    parent: Account | None = None,
+    actor: str,
+) -> Account:
+    """Create an account with default settings: an agency, or a sub-account of one, or neither.
 
     Raises:
         AccountExistsError: the name is taken.
+        ForbiddenError: whoever asks may not give the parent a sub-account.
+        InvalidStateError: the parent is no agency.
         InvalidRequestError: the name cannot be used.
     """
     if not _NAME.fullmatch(name):
@@ -56,11 +66,37 @@ def create(database: Database, name: str, *, actor: str) -> Account:
             f"{name!r} cannot name an account: the inbox has a folder of that name.",
             remedy="Choose another name.",
         )
+    if parent is None:
+        return _add(database, name, agency=agency, parent_id=None, actor=actor)
+    if agency:
+        raise InvalidRequestError(
+            "A sub-account is no agency.", remedy="Leave out --agency or --parent."
+        )
+    with operation(
+        database,
+        parent.id,
+        actor=actor,
+        action="account.add_sub_account",
+        needs=Permission.ACCOUNT_ADMIN,
+        subject=name,
+    ) as doing:
+        if not store.is_agency(doing.connection, parent.id):
+            raise InvalidStateError(
+                f"The account {parent.name!r} is no agency and has no sub-accounts.",
+                remedy="Create an agency with: enrollment accounts create NAME --agency",
+            )
+        # In a transaction of its own, which sees the new account and no other.
+        return _add(database, name, agency=False, parent_id=parent.id, actor=actor)
+
+
+def _add(
+    database: Database, name: str, *, agency: bool, parent_id: UUID | None, actor: str
+) -> Account:
     account_id = uuid4()
     with operation(
         database, account_id, actor=actor, action="account.create", needs=None, subject=name
     ) as doing:
-        if not store.add(doing.connection, account_id, name):
+        if not store.add(doing.connection, account_id, name, agency=agency, parent_id=parent_id):
             raise AccountExistsError(f"The account {name!r} exists already.")
     return Account(account_id, name, AccountSettings())
 

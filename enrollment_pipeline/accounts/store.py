@@ -21,9 +21,12 @@ _NAMED = text("select id, name, settings from enrollment.account_named(:name)")
 _ALL = text("select id, name, created_at from enrollment.all_accounts()")
 
 
-def add(connection: Connection, account_id: UUID, name: str) -> bool:
+def add(
+    connection: Connection, account_id: UUID, name: str, *, agency: bool, parent_id: UUID | None
+) -> bool:
     """Insert an account, in a transaction of that account; return False where the name is taken."""
-    statement = insert(accounts).values(id=account_id, name=name).on_conflict_do_nothing()
+    values = {"id": account_id, "name": name, "agency": agency, "parent_id": parent_id}
+    statement = insert(accounts).values(values).on_conflict_do_nothing()
     return connection.execute(statement.returning(accounts.c.id)).first() is not None
 
 
@@ -36,6 +39,11 @@ def own(connection: Connection, account_id: UUID) -> Row[UUID, str, dict[str, An
     """Return id, name and settings, in a transaction of that account."""
     statement = select(accounts.c.id, accounts.c.name, accounts.c.settings)
     return connection.execute(statement.where(accounts.c.id == account_id)).first()
+
+
+def is_agency(connection: Connection, account_id: UUID) -> bool:
+    """Return whether an account is an agency, in a transaction of that account."""
+    return bool(connection.scalar(select(accounts.c.agency).where(accounts.c.id == account_id)))
 
 
 def every(connection: Connection) -> Sequence[Row[UUID, str, datetime]]:

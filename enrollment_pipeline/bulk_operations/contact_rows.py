@@ -6,7 +6,6 @@ that exists (`store`).
 """
 
 import re
-import zoneinfo
 from collections.abc import Sequence
 from datetime import date
 from functools import cache
@@ -14,6 +13,7 @@ from typing import NamedTuple
 
 from pydantic_core import to_json
 
+from enrollment_pipeline.clocks.local_time import zone_names
 from enrollment_pipeline.files.identifiers import find_identifier_column, is_email, trim
 from enrollment_pipeline.files.rows import RejectedRow, Row
 from enrollment_pipeline.records import ContactStatus
@@ -44,6 +44,9 @@ _STATUSES = frozenset(ContactStatus)
 _NO_STATUS = f"has a status that is none of {', '.join(ContactStatus)}"
 # An ambiguous date is rejected and never guessed (spec "Import").
 _NO_DATE = "has a date that is not a day of the form YYYY-MM-DD"
+# Contacts are looked up by it, as events name them, and no index holds a text of any length.
+_LONGEST_ID = 320
+_LONG_ID = f"has an external_id of more than {_LONGEST_ID} characters"
 _NO_ZONE = "has a time zone that is not one such as Europe/Berlin"
 
 
@@ -130,6 +133,9 @@ def read_row(row: Row | RejectedRow, mapping: ColumnMapping) -> ContactRow | Rej
     timezone = cells[mapping.timezone]
     if timezone and timezone.casefold() not in _zones():
         return _rejection(row, mapping, mapping.timezone, _NO_ZONE)
+    too_long = _too_long(cells, mapping)
+    if too_long is not None:
+        return _rejection(row, mapping, too_long, _LONG_ID)
     return ContactRow(
         row.line,
         email,
@@ -147,6 +153,14 @@ def read_row(row: Row | RejectedRow, mapping: ColumnMapping) -> ContactRow | Rej
 def _rejection(row: Row, mapping: ColumnMapping, index: int, reason: str) -> Rejection:
     value = row.values[index][:_SHOWN_CHARACTERS]
     return Rejection(row.line, mapping.columns[index], value, reason)
+
+
+def _too_long(cells: Sequence[str], mapping: ColumnMapping) -> int | None:
+    """Return the column that holds more than contacts can be looked up by, if there is one."""
+    for name, index in mapping.custom_fields:
+        if name == "external_id" and len(cells[index]) > _LONGEST_ID:
+            return index
+    return None
 
 
 def _tags(text: str) -> list[str]:
@@ -174,4 +188,4 @@ def _is_iso_date(text: str) -> bool:
 
 @cache
 def _zones() -> dict[str, str]:
-    return {name.casefold(): name for name in zoneinfo.available_timezones()}
+    return {name.casefold(): name for name in zone_names()}

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from enrollment_pipeline.cli.given import pairs
 from enrollment_pipeline.cli.output import facts, table
 from enrollment_pipeline.cli.session import session_of
-from enrollment_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from enrollment_pipeline.records import Account
@@ -20,12 +20,24 @@ app = typer.Typer(
 def create(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="Lower-case letters, digits, '-', '_' and '.'.")],
+    agency: Annotated[
+        bool, typer.Option("--agency", help="It has sub-accounts and shares templates with them.")
+    ] = False,
+    parent: Annotated[
+        str | None, typer.Option(metavar="AGENCY", help="The agency whose sub-account it is.")
+    ] = None,
 ) -> None:
-    """Create an account."""
+    """Create an account: by itself, an agency, or a sub-account of one."""
     from enrollment_pipeline.accounts import service
 
     session = session_of(context)
-    account = service.create(session.database, name, actor=session.requested_by)
+    account = service.create(
+        session.database,
+        name,
+        agency=agency,
+        parent=None if parent is None else service.find(session.database, parent),
+        actor=session.requested_by,
+    )
     session.output.answer(_document(account), f"Account {account.name} created.")
 
 
@@ -65,26 +77,13 @@ def settings(
     from enrollment_pipeline.accounts import service
 
     session = session_of(context)
-    pairs = _pairs(changes or [])
+    wanted = pairs(changes or [], "enrollment --account sales accounts settings max_lanes=3")
     account = session.account
-    if pairs:
+    if wanted:
         account = service.change_settings(
-            session.database, account, pairs, actor=session.requested_by
+            session.database, account, wanted, actor=session.requested_by
         )
     session.output.answer(_document(account), facts(account.settings.model_dump()))
-
-
-def _pairs(changes: list[str]) -> dict[str, str]:
-    pairs = {}
-    for change in changes:
-        name, equals, value = change.partition("=")
-        if not equals:
-            raise UsageError(
-                f"{change!r} is not of the form NAME=VALUE.",
-                remedy="For example: enrollment --account sales accounts settings max_lanes=3",
-            )
-        pairs[name.strip()] = value.strip()
-    return pairs
 
 
 def _document(account: "Account") -> dict[str, Any]:

@@ -101,7 +101,9 @@ def evaluate(context: typer.Context) -> None:
     from enrollment_pipeline.triggers import service
 
     session = session_of(context)
-    totals = service.work_off(session.database, session.settings, account=session.account)
+    totals = service.work_off(
+        session.database, session.settings, account=session.account, actor=session.requested_by
+    )
     document = totals_document(totals)
     results = document.pop("results")
     shown = [counts_table("Result", results)] if results else []

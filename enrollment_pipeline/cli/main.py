@@ -20,10 +20,12 @@ from enrollment_pipeline.cli import (
     demo,
     enroll,
     events,
+    integrations,
     members,
     notifications,
     requests,
     retention,
+    templates,
     triggers,
     trouble,
     ui,
@@ -54,6 +56,8 @@ def _app() -> typer.Typer:
     app.add_typer(members.app, name="members")
     app.add_typer(contacts.app, name="contacts")
     app.add_typer(workflows.app, name="workflows")
+    app.add_typer(integrations.app, name="integrations")
+    app.add_typer(templates.app, name="templates")
     app.add_typer(triggers.app, name="triggers")
     app.add_typer(events.app, name="events")
     app.add_typer(notifications.app, name="notifications")

@@ -22,7 +22,7 @@ from enrollment_pipeline.cli.trigger_tables import (
 from enrollment_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date, datetime
 
     from enrollment_pipeline.records import Account
     from enrollment_pipeline.triggers.service import Totals
@@ -92,7 +92,7 @@ def try_out(
         contact=contact,
         data=happened,
         previous_state=before,
-        at=None if at is None else _instant(at, session.account),
+        at=None if at is None else _day(at) or _instant(at, session.account),
         now=datetime.now(UTC),
     )
     session.output.answer(document, *trial_parts(document))
@@ -195,7 +195,9 @@ def fire(context: typer.Context) -> None:
     from enrollment_pipeline.triggers import service
 
     session = session_of(context)
-    occurrences = service.catch_up(session.database, session.account, now=datetime.now(UTC))
+    occurrences = service.catch_up(
+        session.database, session.account, now=datetime.now(UTC), actor=session.requested_by
+    )
     totals = service.work_off(session.database, session.settings, account=session.account)
     results = {str(one): number for one, number in occurrences.items()}
     document = {
@@ -228,6 +230,16 @@ def _object(value: str, option: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise UsageError(f"{option} must be a JSON object.")
     return found
+
+
+def _day(text: str) -> "date | None":
+    """Return the day that a text names without a time: by the clock of whoever it is about."""
+    from datetime import date
+
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        return None
 
 
 def _instant(text: str, account: "Account") -> "datetime":

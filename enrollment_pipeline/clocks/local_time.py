@@ -8,11 +8,12 @@ Source: spec "Daylight saving".
 
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from enrollment_pipeline.conditions.values import FIRST_INSTANT, LAST_INSTANT
 
 _SECOND = timedelta(seconds=1)
+_OF_THE_MACHINE = {"localtime", "posixrules"}
 
 
 @cache
@@ -25,6 +26,12 @@ def zone_of(name: str) -> ZoneInfo:
         ZoneInfoNotFoundError: there is no such zone; a KeyError.
     """
     return ZoneInfo(name)
+
+
+@cache
+def zone_names() -> frozenset[str]:
+    """Return the names of all zones that are the same on each machine."""
+    return frozenset(available_timezones()) - _OF_THE_MACHINE
 
 
 def instant_of_local(local: datetime, zone: ZoneInfo) -> datetime:

@@ -6,7 +6,9 @@ that does not get through. A run of its own would cost more than all of its work
 
 import logging
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from uuid import UUID
 
 from enrollment_pipeline.enrollment.engine import LaneEnd
@@ -20,10 +22,18 @@ from enrollment_pipeline.storage.tenancy import Database
 # A job that waits longer, for its budget or a lane, is left to the queue.
 PATIENCE_SECONDS = 5.0
 
-MOST_AT_ONCE = 50
-"""Jobs of an account in a row: some seconds."""
+SECONDS_AT_ONCE = 10.0
+"""How long jobs of one account are run in a row; one that has begun is finished."""
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SmallJobs:
+    """How many small jobs were worked on, and how many were left, of which others may have some."""
+
+    worked: int
+    left: int
 
 
 def run_small_jobs(
@@ -32,19 +42,22 @@ def run_small_jobs(
     account: Account,
     *,
     go_on: Callable[[], bool] = lambda: True,
-) -> int:
+    clock: Callable[[], float] = time.monotonic,
+) -> SmallJobs:
     """Run open jobs of the account that evaluations have kept for themselves, oldest first.
 
     Also those that an earlier evaluation left behind, at whatever phase it died; not those that
-    another has in hand. What cannot be done at once is handed to the queue. Returns how many were
-    worked on: up to `MOST_AT_ONCE`, so that others have their turn.
+    another has in hand. What cannot be done at once is handed to the queue. After
+    `SECONDS_AT_ONCE` no other is begun, so that other accounts have their turn.
     """
-    worked = 0
+    worked = looked_at = 0
+    until = clock() + SECONDS_AT_ONCE
     with database.account(account.id) as connection:
         waiting = handover.kept_by_triggers(connection)
     for job_id in waiting:
-        if worked == MOST_AT_ONCE or not go_on():
+        if clock() >= until or not go_on():
             break
+        looked_at += 1
         # The lock ends with the transaction, so no crash leaves it behind.
         with database.account(account.id) as holding:
             if not handover.take_in_hand(holding, job_id):
@@ -52,7 +65,7 @@ def run_small_jobs(
             worked += 1
             if not _run(database, settings, job_id):
                 handover.leave_to_queue(holding, job_id)
-    return worked
+    return SmallJobs(worked, len(waiting) - looked_at)
 
 
 def _run(database: Database, settings: Settings, job_id: UUID) -> bool:

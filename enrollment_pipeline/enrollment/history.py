@@ -16,6 +16,7 @@ from enrollment_pipeline.records import Account
 from enrollment_pipeline.settings import Settings
 from enrollment_pipeline.storage.paging import offset_of
 from enrollment_pipeline.storage.tenancy import Database
+from enrollment_pipeline.storage.workflow_rows import find_workflow
 
 
 def describe(
@@ -66,7 +67,7 @@ def list_jobs(
     with database.account(account.id) as connection:
         wanted = JobFilter(
             status=JobStatus(status) if status else None,
-            workflow_id=jobs.find_workflow(connection, workflow).id if workflow else None,
+            workflow_id=find_workflow(connection, workflow).id if workflow else None,
             source=source,
             since=first,
             before=end,

@@ -25,6 +25,7 @@ from enrollment_pipeline.inbox.route import ACTOR, CheckedCopy, Taken
 from enrollment_pipeline.inbox.rules import reference, shown, with_again
 from enrollment_pipeline.records import Account, Workflow
 from enrollment_pipeline.storage.tenancy import Database
+from enrollment_pipeline.storage.workflow_rows import find_workflow
 
 SOURCE = "inbox"
 
@@ -78,7 +79,7 @@ def request_id(workflow_id: UUID, copy: CheckedCopy) -> str:
 
 def _workflow(database: Database, account: Account, folder: str) -> Workflow:
     with database.account(account.id) as connection:
-        return jobs.find_workflow(connection, reference(folder, WorkflowNotFoundError))
+        return find_workflow(connection, reference(folder, WorkflowNotFoundError))
 
 
 def _earlier(database: Database, account: Account, known_as: str, copy: CheckedCopy) -> UUID | None:

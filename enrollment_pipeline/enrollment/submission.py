@@ -35,6 +35,7 @@ from enrollment_pipeline.files.identifiers import parse_contact_id
 from enrollment_pipeline.files.table import open_table
 from enrollment_pipeline.records import Account, Permission
 from enrollment_pipeline.storage.tenancy import Database
+from enrollment_pipeline.storage.workflow_rows import find_workflow
 
 # Further ahead it is a slip of the pen; and the last instants of year 9999, read in another zone,
 # are none.
@@ -112,7 +113,7 @@ def create_job(
     Raises:
         RefusedError: the request cannot be accepted.
     """
-    workflow = jobs.find_workflow(connection, request.workflow)
+    workflow = find_workflow(connection, request.workflow)
     require_active(workflow.name, workflow.status)
     scheduled_at = due_time(request.scheduled_at, request.timezone, account)
     selection, content = _selection(request, account)
@@ -171,7 +172,7 @@ def _require_same(
     connection: Connection, account: Account, request: BulkEnrollmentRequest, job_id: UUID
 ) -> None:
     kept = jobs.request_hash(connection, job_id)
-    workflow = jobs.find_workflow(connection, request.workflow)
+    workflow = find_workflow(connection, request.workflow)
     if kept is not None and kept != _fingerprint(request, account, workflow.id):
         raise RequestIdUsedError(
             f"The request id {request.request_id!r} stands for job {job_id}, which was asked for "

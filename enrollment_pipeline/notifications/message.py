@@ -27,7 +27,7 @@ _HOST_NAME = re.compile(r"(?=.{1,253}\.?\Z)[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?\.?"
 
 
 class Event(StrEnum):
-    """What can be told of a job."""
+    """What can be told: of a job, or of a workflow."""
 
     JOB_COMPLETED = "job_completed"
     JOB_COMPLETED_WITH_ERRORS = "job_completed_with_errors"
@@ -35,6 +35,7 @@ class Event(StrEnum):
     JOB_CANCELLED = "job_cancelled"
     JOB_PAUSED = "job_paused"
     RUN_FAILED = "run_failed"
+    TEMPLATE_UPDATED = "template_updated"
 
 
 class Channel(StrEnum):
@@ -69,6 +70,18 @@ class JobPayload(TypedDict):
     links: Links
 
 
+class TemplatePayload(TypedDict):
+    """What a message tells of a workflow whose template has a newer version."""
+
+    workflow_id: str
+    workflow_name: str
+    template_id: str
+    template_name: str
+    version: int
+    cloned_version: int
+    changes: int
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
     """Something that happened and is to be told.
@@ -80,7 +93,7 @@ class Notice:
     event: Event
     subject_id: UUID
     occasion: str
-    payload: JobPayload
+    payload: JobPayload | TemplatePayload
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +151,9 @@ def shown(channel: Channel, recipient: str) -> str:
 
 def subject_of(event: Event, payload: Mapping[str, Any]) -> str:
     """Return the subject of an e-mail: one line, without control characters."""
+    if event is Event.TEMPLATE_UPDATED:
+        told = f"An update for {payload['workflow_name']}: version {payload['version']}"
+        return _one_line(told)[:_LONGEST_SUBJECT]
     outcomes = payload["outcomes"]
     told = _SUBJECTS[event].format(
         workflow=payload["workflow_name"],
@@ -150,6 +166,8 @@ def subject_of(event: Event, payload: Mapping[str, Any]) -> str:
 
 def body_of(event: Event, payload: Mapping[str, Any]) -> str:
     """Return the text of an e-mail."""
+    if event is Event.TEMPLATE_UPDATED:
+        return _update_body(payload)
     job_id = payload["job_id"]
     seconds = payload["duration_seconds"]
     links = payload["links"]
@@ -172,6 +190,27 @@ def body_of(event: Event, payload: Mapping[str, Any]) -> str:
         "",
         f"{'input rows':<18}{payload['input_rows']:>12,}",
         *(f"{outcome:<18}{number:>12}" for outcome, number in counts),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _update_body(payload: Mapping[str, Any]) -> str:
+    workflow = payload["workflow_id"]
+    facts = {
+        "Workflow": payload["workflow_name"],
+        "Template": payload["template_name"],
+        "Version": f"{payload['version']}, the workflow has {payload['cloned_version']}",
+        "Changes": f"{payload['changes']:,}",
+    }
+    lines = [
+        "The template that a workflow was made from has a newer version. The workflow stays as it "
+        "is, until somebody takes over what is new.",
+        "",
+        *(f"{name + ':':<14}{_one_line(fact)}" for name, fact in facts.items()),
+        "",
+        f"What is new:  enrollment templates diff --workflow {workflow}",
+        f"Take it over: enrollment templates merge {workflow} --all-unchanged",
         "",
     ]
     return "\n".join(lines)

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from enrollment_pipeline.notifications import store
-from enrollment_pipeline.notifications.message import Notice, Recipients, shown
+from enrollment_pipeline.notifications.message import Event, Notice, Recipients, shown
 from enrollment_pipeline.notifications.store import Delivery, Message
 from enrollment_pipeline.records import Account
 from enrollment_pipeline.storage.paging import offset_of
@@ -64,7 +64,7 @@ def _document(message: Message, deliveries: list[Delivery]) -> dict[str, Any]:
     return {
         "notification_id": str(message.id),
         "event": message.event,
-        "job_id": str(message.subject_id),
+        **_subject(message),
         "channel": str(message.channel),
         "recipient": shown(message.channel, message.recipient),
         "status": message.status,
@@ -82,6 +82,16 @@ def _document(message: Message, deliveries: list[Delivery]) -> dict[str, Any]:
             }
             for delivery in deliveries
         ],
+    }
+
+
+def _subject(message: Message) -> dict[str, str | None]:
+    """Return what a message is about, of which one is None: a job or a workflow."""
+    about_workflow = message.event == Event.TEMPLATE_UPDATED
+    subject = str(message.subject_id)
+    return {
+        "job_id": None if about_workflow else subject,
+        "workflow_id": subject if about_workflow else None,
     }
 
 

@@ -5,9 +5,8 @@ the rules and the queries of a real evaluation. Nothing is written.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from uuid import UUID
-from zoneinfo import available_timezones
 
 from sqlalchemy import Connection
 
@@ -18,7 +17,7 @@ from enrollment_pipeline.records import Account
 from enrollment_pipeline.triggers.documents import TriggerDocument
 from enrollment_pipeline.triggers.due import Span, due_contacts, occurrence_at, zone_of_recurrence
 from enrollment_pipeline.triggers.evaluation import Ready, Record, Result
-from enrollment_pipeline.triggers.store.occurrences import DueContact
+from enrollment_pipeline.triggers.store.occurrences import DueContact, known_zones
 
 UNMATCHED = frozenset({Result.FILTERS, Result.CONTACT_UNKNOWN, Result.CONTACT_DELETED})
 """Results of a trigger that was not for this contact; the log draws the same line."""
@@ -64,12 +63,16 @@ def due_that_day(
     document: TriggerDocument,
     contact: Record,
     moment: datetime,
+    day: date | None = None,
 ) -> DueContact | NotDue:
-    """Return when a yearly or dated trigger is due for a contact on its local day of an instant."""
-    known = contact["timezone"] in available_timezones()
+    """Return when a yearly or dated trigger is due for a contact on a day.
+
+    Without one, on its local day of an instant.
+    """
+    known = contact["timezone"] in known_zones(connection)
     name = str(contact["timezone"]) if known else account.settings.timezone
     zone = zone_of(name)
-    day = local_of_instant(moment, zone).date()
+    day = day or local_of_instant(moment, zone).date()
     begin, end = (
         instant_of_local(datetime.combine(one, time()), zone) for one in (day, day + _A_DAY)
     )

@@ -1,11 +1,10 @@
 """The trigger document: what a trigger waits for, whom it takes, and how it behaves.
 
 Pure: from a document to a `TriggerDocument`, or to everything that is wrong with it, each with its
-path. Does not belong here: whether the workflow exists or would start itself (`service`).
+path. Does not belong here: whether the workflow exists or would start itself (`keeping`).
 """
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from enum import StrEnum
@@ -13,30 +12,38 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rapidfuzz import process
 
 from enrollment_pipeline.conditions.explain import show
-from enrollment_pipeline.conditions.fields import CONTACT_FIELDS
-from enrollment_pipeline.conditions.model import EVERYTHING, FieldKind, Group, dump
+from enrollment_pipeline.conditions.model import EVERYTHING, Group, dump
 from enrollment_pipeline.conditions.parse import load, parse
 from enrollment_pipeline.errors import InvalidConditionError, InvalidTriggerError
-from enrollment_pipeline.records import TimeZoneName
-from enrollment_pipeline.triggers.events import MAX_ID
+from enrollment_pipeline.triggers.parameters import (
+    DEFAULT_TIME,
+    MEANING,
+    MOST_OFFSET_DAYS,
+    read_parameter,
+)
 from enrollment_pipeline.triggers.recurrence import Recurrence, parse_recurrence
-from enrollment_pipeline.triggers.registry import EVENT_TYPES, EventType, Parameter
+from enrollment_pipeline.triggers.registry import EVENT_TYPES, Category, EventType, Parameter
 from enrollment_pipeline.triggers.timing import Lateness, LeapDay
 
 KEYS = ("event", "parameters", "filters", "settings")
-MOST_OFFSET_DAYS = 366
-DEFAULT_TIME = "09:00"
+__all__ = [
+    "DEFAULT_TIME",
+    "MOST_OFFSET_DAYS",
+    "EnrollmentLimit",
+    "TriggerDocument",
+    "TriggerSettings",
+    "load_trigger",
+    "parse_trigger",
+    "unreadable",
+]
 _SHOWN_ERRORS = 10
 _FURTHEST_LATENESS = 8_760
 
 Errors = list[dict[str, str]]
-
-_days = re.compile(r"[+-]?[0-9]{1,3}")
-_time_of_day = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 
 
 class EnrollmentLimit(StrEnum):
@@ -70,19 +77,37 @@ class TriggerSettings(BaseModel):
     )
 
 
+_SETTINGS = {
+    "enrollment_limit": f"one of {', '.join(EnrollmentLimit)}",
+    "respect_business_hours": "true or false",
+    "active": "true or false",
+    "lateness": f"one of {', '.join(Lateness)}",
+    "lateness_hours": f"a whole number of hours from 1 to {_FURTHEST_LATENESS:,}",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class TriggerDocument:
-    """A valid trigger. `parameters` are in their canonical form, as JSON holds them."""
+    """A valid trigger. `parameters` are in their canonical form, as JSON holds them.
+
+    `trouble` says of one that stands for a row that cannot be read why it cannot.
+    """
 
     event: EventType
     parameters: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     filters: Group = EVERYTHING
     settings: TriggerSettings = field(default_factory=TriggerSettings)
+    trouble: str | None = None
 
     @property
     def match_key(self) -> str | None:
         """The value of the event's key that the trigger waits for; None where there is no key."""
         return None if self.event.key is None else str(self.parameters[self.event.key])
+
+    @property
+    def waits_for(self) -> tuple[str, Mapping[str, Any]]:
+        """What it waits for: another than this is another trigger, whomever it takes."""
+        return self.event.name, dict(self.parameters)
 
     @property
     def local_time(self) -> time:
@@ -127,14 +152,23 @@ def load_trigger(
 ) -> TriggerDocument:
     """Return the trigger that `as_dict` has written down, without a second look at it.
 
-    Raises:
-        LookupError: it is of another making.
-        ValueError: likewise.
+    Of what is of another making, one that takes nobody and says so: it must hold up no other.
     """
-    kind = EVENT_TYPES[event]
-    return TriggerDocument(
-        kind, parameters, load(filters, kind.find_field), _settings_of(tuple(settings.items()))
-    )
+    try:
+        kind = EVENT_TYPES[event]
+        return TriggerDocument(
+            kind, parameters, load(filters, kind.find_field), _settings_of(tuple(settings.items()))
+        )
+    # Whatever somebody has written into the row.
+    except Exception as error:
+        return unreadable(event, error)
+
+
+def unreadable(event: str, error: Exception) -> TriggerDocument:
+    """Return what stands for a trigger that cannot be read: it is not active, and says why."""
+    kind = EVENT_TYPES.get(event) or EventType(event, Category.CONTACT, "Nothing that is known.")
+    trouble = f"the trigger cannot be read ({type(error).__name__}: {show(str(error))[1:-1]})"
+    return TriggerDocument(kind, settings=TriggerSettings(active=False), trouble=trouble)
 
 
 # Thousands of triggers have the same ones.
@@ -208,9 +242,18 @@ def _settings(given: object, errors: Errors) -> TriggerSettings:
         return TriggerSettings.model_validate({} if given is None else given)
     except ValidationError as error:
         for problem in error.errors(include_url=False, include_input=False, include_context=False):
-            path = ".".join(("settings", *map(str, problem["loc"])))
-            _add(errors, path, f"{problem['msg'].removeprefix('Value error, ')}.")
+            name = str(problem["loc"][0]) if problem["loc"] else ""
+            path = f"settings.{name}" if name else "settings"
+            _add(errors, path, _setting_fault(name))
     return TriggerSettings()
+
+
+def _setting_fault(name: str) -> str:
+    if not name:
+        return "must be an object."
+    if name in _SETTINGS:
+        return f"must be {_SETTINGS[name]}."
+    return f"is no setting; those are: {', '.join(TriggerSettings.model_fields)}."
 
 
 def _filters(given: object, event: EventType, errors: Errors) -> Group:
@@ -238,10 +281,10 @@ def _parameters(given: object, event: EventType, errors: Errors) -> dict[str, An
         value = given.get(parameter)
         if value is None or value == "":
             if parameter in event.must_have:
-                _add(errors, f"parameters.{parameter}", f"is missing: {_MEANING[parameter]}.")
+                _add(errors, f"parameters.{parameter}", f"is missing: {MEANING[parameter]}.")
             continue
         try:
-            read[str(parameter)] = _READERS[parameter](value)
+            read[str(parameter)] = read_parameter(parameter, value)
         except ValueError as error:
             _add(errors, f"parameters.{parameter}", _sentence(error))
     if event.name == "recurring_schedule" and len(errors) == before:
@@ -255,6 +298,13 @@ def _unknown_parameter(name: object, event: EventType) -> str:
 
 
 def _check_recurrence(parameters: dict[str, Any], errors: Errors) -> None:
+    if Parameter.CRON in parameters and Parameter.START in parameters:
+        _add(
+            errors,
+            f"parameters.{Parameter.START}",
+            "is from when an rrule counts; a cron expression has none. Leave it out, or write an "
+            "rrule.",
+        )
     try:
         _recurrence(parameters)
     except ValueError as error:
@@ -263,102 +313,9 @@ def _check_recurrence(parameters: dict[str, Any], errors: Errors) -> None:
 
 def _recurrence(parameters: Mapping[str, Any]) -> Recurrence:
     start = parameters.get(Parameter.START)
+    # One that was accepted once goes on as it always did: from now on.
     return parse_recurrence(
         parameters.get(Parameter.CRON),
         parameters.get(Parameter.RRULE),
         None if start is None else datetime.fromisoformat(start),
     )
-
-
-def _name(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"must be a text, not {show(value)}")
-    if len(value) > MAX_ID or not value.isprintable():
-        raise ValueError(f"must be one line of at most {MAX_ID} characters")
-    return value.strip()
-
-
-def _own_field(value: object) -> str:
-    name = _name(value).removeprefix("custom_fields.")
-    if not name:
-        raise ValueError(f"{show(value)} names no field: write one such as plan")
-    return name
-
-
-def _date_field(value: object) -> str:
-    name = _name(value)
-    found = CONTACT_FIELDS.find(name)
-    if found is None:
-        raise ValueError(CONTACT_FIELDS.refusal(name))
-    if found.kind not in (FieldKind.DATE, FieldKind.INSTANT, FieldKind.JSON):
-        raise ValueError(f"{name} is no date")
-    return found.name
-
-
-def _offset(value: object) -> int:
-    if isinstance(value, str) and _days.fullmatch(value.strip()):
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > MOST_OFFSET_DAYS:
-        raise ValueError(
-            f"must be a whole number of days from -{MOST_OFFSET_DAYS} to {MOST_OFFSET_DAYS}, such "
-            "as -7 for a week before"
-        )
-    return value
-
-
-def _time(value: object) -> str:
-    if not isinstance(value, str) or not _time_of_day.fullmatch(value):
-        raise ValueError(f"must be a time of day such as {DEFAULT_TIME}, not {show(value)}")
-    return value
-
-
-def _leap_day(value: object) -> str:
-    if value not in list(LeapDay):
-        raise ValueError(f"must be one of {', '.join(LeapDay)}, not {show(value)}")
-    return str(value)
-
-
-def _start(value: object) -> str:
-    try:
-        found = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is not None:
-        raise ValueError(
-            "must be a local time without an offset, such as 2027-01-04T09:00; the zone is the "
-            "parameter timezone"
-        )
-    return found.isoformat(timespec="seconds")
-
-
-def _zone(value: object) -> str:
-    try:
-        return TypeAdapter(TimeZoneName).validate_python(value)
-    except ValidationError as error:
-        raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
-
-
-_READERS: dict[Parameter, Callable[[object], Any]] = {
-    Parameter.TAG: _name,
-    Parameter.FIELD: _own_field,
-    Parameter.FORM_ID: _name,
-    Parameter.SURVEY_ID: _name,
-    Parameter.STAGE_ID: _name,
-    Parameter.DATE_FIELD: _date_field,
-    Parameter.OFFSET_DAYS: _offset,
-    Parameter.TIME: _time,
-    Parameter.LEAP_DAY: _leap_day,
-    Parameter.CRON: _name,
-    Parameter.RRULE: lambda value: value if isinstance(value, str) else _name(value),
-    Parameter.START: _start,
-    Parameter.TIMEZONE: _zone,
-}
-
-_MEANING = {
-    Parameter.TAG: "the tag to wait for",
-    Parameter.FIELD: "the field of your own to wait for, such as plan",
-    Parameter.FORM_ID: "the form to wait for",
-    Parameter.SURVEY_ID: "the survey to wait for",
-    Parameter.STAGE_ID: "the stage to wait for",
-    Parameter.DATE_FIELD: "the field that holds the date, such as custom_fields.renewal_date",
-}

@@ -44,11 +44,16 @@ def due_contacts(
     But for those that the trigger of that id has fired for. `zones` are those whose clocks are
     looked at, by default all; `wanted` the columns of contacts that are asked for.
     """
-    if zones is None:
-        zones = {*occurrences.known_zones(), account.settings.timezone}
-    days = due_days(zones, document.local_time, span.since, span.until)
     home = account.settings.timezone
+    if zones is None:
+        zones = {*occurrences.known_zones(connection), home}
+    days = due_days(zones, document.local_time, span.since, span.until)
     field = document.parameters.get(Parameter.DATE_FIELD, "")
+    if field and days:
+        # No index helps with a date field, so all contacts are looked through, but only where the
+        # time is due in a zone that one of them lives in.
+        lived_in = {*occurrences.zones_lived_in(connection), home}
+        days = [one for one in days if one.zone in lived_in]
     if not days:
         return
     if document.event.name == "scheduled_date":

@@ -22,7 +22,7 @@ from enrollment_pipeline.conditions.model import Group, members
 from enrollment_pipeline.records import Account, WorkflowStatus
 from enrollment_pipeline.storage.failures import transient_reason
 from enrollment_pipeline.storage.tenancy import Database
-from enrollment_pipeline.triggers.documents import EnrollmentLimit
+from enrollment_pipeline.triggers.documents import EnrollmentLimit, unreadable
 from enrollment_pipeline.triggers.evaluation import (
     Ready,
     Result,
@@ -144,14 +144,15 @@ class Evaluation:
         if len(self._ready) > MOST_READY:
             self._ready.clear()
         stale = []
-        for trigger_id, version, *_ in rows:
+        for trigger_id, version, *_, name in rows:
             known = self._ready.get(trigger_id)
-            if known is None or known.version != version:
+            # The workflow may have been renamed, which is no new version of its trigger.
+            if known is None or (known.version, known.workflow_name) != (version, name):
                 stale.append(trigger_id)
         if stale:
             self._ready.update((one.id, ready(one)) for one in triggers.stored(connection, stale))
         found: Waiting = {}
-        for trigger_id, _, event, key, status in rows:
+        for trigger_id, _, event, key, status, _ in rows:
             pair = self._ready[trigger_id], _STATUSES[status]
             found.setdefault((event, key), []).append(pair)
         return found
@@ -173,16 +174,23 @@ def without_collecting() -> Iterator[None]:
 
 
 def ready(trigger: StoredTrigger) -> Ready:
-    """Return a trigger made ready to be asked."""
-    settings = trigger.document.settings
+    """Return a trigger made ready to be asked; one that cannot be will say so to whoever asks."""
+    document = trigger.document
+    try:
+        evaluator = Evaluator(document.filters)
+    # Whatever somebody has written into the row: it must hold up no other trigger.
+    except Exception as error:
+        document = unreadable(document.event.name, error)
+        evaluator = Evaluator(document.filters)
+    settings = document.settings
     return Ready(
         id=trigger.id,
         workflow_id=trigger.workflow_id,
         workflow_name=trigger.workflow_name,
         version=trigger.version,
-        document=trigger.document,
-        evaluator=Evaluator(trigger.document.filters),
-        asks=frozenset(asked_fields(trigger.document.filters)),
+        document=document,
+        evaluator=evaluator,
+        asks=frozenset(asked_fields(document.filters)),
         single=settings.enrollment_limit is EnrollmentLimit.SINGLE,
         waits_for_opening=settings.respect_business_hours,
     )
@@ -213,6 +221,8 @@ def _fault(event: ClaimedEvent) -> str | None:
     kind = EVENT_TYPES.get(event.type)
     if kind is None or kind.timed:
         return type_fault(event.type)
+    if not event.dated:
+        return "occurred_at: must be a time of the years 1 to 9999"
     if not isinstance(event.data, dict):
         return "data: must be an object, and one that is not nested too deeply"
     faults = payload_faults(kind, event.data)

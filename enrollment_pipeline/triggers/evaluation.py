@@ -4,7 +4,7 @@ Belongs here: the order in which reasons count, the record that filters are aske
 before it. Does not belong here: where events, contacts and triggers come from (`evaluating`).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -14,6 +14,7 @@ from uuid import UUID
 from enrollment_pipeline.clocks.local_time import local_of_instant, zone_of
 from enrollment_pipeline.conditions.evaluate import Evaluator
 from enrollment_pipeline.conditions.explain import mask, show
+from enrollment_pipeline.conditions.fields import CONTACT_FIELDS
 from enrollment_pipeline.records import WorkflowStatus
 from enrollment_pipeline.triggers.documents import TriggerDocument
 from enrollment_pipeline.triggers.registry import EventType, Parameter
@@ -68,6 +69,7 @@ class Result(StrEnum):
     FILTERS = "filters"
     WORKFLOW_INACTIVE = "workflow_inactive"
     TRIGGER_INACTIVE = "trigger_inactive"
+    TRIGGER_UNREADABLE = "trigger_unreadable"
     CONTACT_UNKNOWN = "contact_unknown"
     CONTACT_DELETED = "contact_deleted"
     REPEATED = "repeated"
@@ -130,6 +132,8 @@ def judge(
 
     `record` is the contact's columns with the event's `data`, `previous` the same as it was before.
     """
+    if ready.document.trouble is not None:
+        return Finding(Result.TRIGGER_UNREADABLE, ready.document.trouble)
     if not ready.evaluator.matches(record, now=now, previous=previous):
         failing = ready.evaluator.failures(record, now=now, previous=previous)
         return Finding(Result.FILTERS, f"filters: {'; '.join(failing)}")
@@ -177,9 +181,8 @@ def with_data(contact: Record, event: str, data: Record) -> dict[str, Any]:
     """
     record = {**contact, "data": data}
     if event == "custom_field_changed" and "new_value" in data:
-        own = dict(contact.get("custom_fields") or {})
-        own[str(data.get("field", "")).removeprefix("custom_fields.")] = data["new_value"]
-        record["custom_fields"] = own
+        own = contact.get("custom_fields") or {}
+        record["custom_fields"] = _placed(own, _path_of(data), data["new_value"])
     return record
 
 
@@ -188,21 +191,46 @@ def state_before(
 ) -> dict[str, Any] | None:
     """Return the record as it was before an update; None where the event does not say.
 
-    What the event does not mention was as it is now.
+    What the event does not mention was as it is now; what `previous_state` and the payload both
+    mention was as the former says.
     """
-    told = dict(previous_state) if isinstance(previous_state, Mapping) else {}
-    if event == "custom_field_changed" and "old_value" in data:
-        name = str(data.get("field", "")).removeprefix("custom_fields.")
-        told.setdefault("custom_fields", {name: data["old_value"]})
-    if event == "stage_changed" and data.get("previous_stage_id"):
-        told.setdefault("data", {"stage_id": data["previous_stage_id"]})
-    if not told:
-        return None
+    told = previous_state if isinstance(previous_state, Mapping) else {}
     before = {**record, **told}
     for name in ("custom_fields", "data"):
         if isinstance(told.get(name), Mapping):
             before[name] = {**(record.get(name) or {}), **told[name]}
-    return before
+    path: tuple[str, ...] = ()
+    if event == "custom_field_changed" and "old_value" in data:
+        path, value = ("custom_fields", *_path_of(data)), data["old_value"]
+    elif event == "stage_changed" and data.get("previous_stage_id"):
+        path, value = ("data", "stage_id"), data["previous_stage_id"]
+    if path and not _mentions(told, path):
+        return _placed(before, path, value)
+    return before if told else None
+
+
+def _path_of(data: Record) -> tuple[str, ...]:
+    """Return where the field of your own that an event names is found among them."""
+    name = str(data.get("field", "")).removeprefix("custom_fields.")
+    found = CONTACT_FIELDS.find(f"custom_fields.{name}")
+    return (name,) if found is None else found.path[1:]
+
+
+def _placed(record: Record, path: Sequence[str], value: object) -> dict[str, Any]:
+    """Return a record that has a value at a path, and is otherwise the same."""
+    first, *rest = path
+    if not rest:
+        return {**record, first: value}
+    within = record.get(first)
+    return {**record, first: _placed(within if isinstance(within, Mapping) else {}, rest, value)}
+
+
+def _mentions(record: Record, path: Sequence[str]) -> bool:
+    for name in path:
+        if not isinstance(record, Mapping) or name not in record:
+            return False
+        record = record[name]
+    return True
 
 
 def looped(starts: int) -> Finding | None:

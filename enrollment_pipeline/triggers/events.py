@@ -19,7 +19,7 @@ from rapidfuzz import fuzz, process
 from enrollment_pipeline.conditions.explain import show
 from enrollment_pipeline.conditions.shapes import MAX_DIGITS, fault_of
 from enrollment_pipeline.conditions.values import instant_of
-from enrollment_pipeline.triggers.registry import EVENT_TYPES, EventType, Kind
+from enrollment_pipeline.triggers.registry import CUSTOM, EVENT_TYPES, EventType, Kind
 
 MAX_ID = 200
 """Characters in an event's id and type."""
@@ -89,10 +89,9 @@ def read_event(document: object, *, now: datetime) -> Event | RejectedEvent:
     faults = list(_envelope_faults(document))
     kind = EVENT_TYPES.get(document["type"]) if isinstance(document.get("type"), str) else None
     if kind is not None:
-        faults += payload_faults(kind, document.get("data") or {})
+        faults += payload_faults(kind, _given(document, "data"))
     if faults:
         return rejected(document, told(faults))
-    before = document.get("previous_state")
     return Event(
         event_id=document["event_id"],
         type=document["type"],
@@ -100,10 +99,15 @@ def read_event(document: object, *, now: datetime) -> Event | RejectedEvent:
         contact_id=UUID(document["contact_id"]) if document.get("contact_id") else None,
         email=_stripped(document.get("email")),
         external_id=_stripped(document.get("external_id")),
-        data=document.get("data") or {},
-        # An empty text or list in its place tells nothing.
-        previous_state=before if isinstance(before, Mapping) else None,
+        data=_given(document, "data"),
+        previous_state=document.get("previous_state"),
     )
+
+
+def _given(document: Mapping[Any, Any], name: str) -> Any:
+    """Return what stands under a name; an empty object where nothing does, or null."""
+    value = document.get(name)
+    return {} if value is None else value
 
 
 def rejected(document: object, reason: str) -> RejectedEvent:
@@ -133,6 +137,9 @@ def payload_faults(kind: EventType, data: object) -> list[str]:
                 faults.append(f"data.{one.name}: is missing")
         elif not fits(one.kind, value):
             faults.append(f"data.{one.name}: must be {_SORTS[one.kind]}, not {show(value)}")
+    own = data.get(CUSTOM)
+    if own is not None and not isinstance(own, Mapping):
+        faults.append(f"data.{CUSTOM}: must be an object")
     return faults
 
 
@@ -180,7 +187,7 @@ def _envelope_faults(document: Mapping[Any, Any]) -> Iterator[str]:
     if when is not None and instant_of(when) is None:
         yield f"occurred_at: must be an ISO time such as 2027-01-05T09:00:00Z, not {show(when)}"
     for name in ("data", "previous_state"):
-        if not isinstance(document.get(name) or {}, Mapping):
+        if not isinstance(_given(document, name), Mapping):
             yield f"{name}: must be an object"
 
 

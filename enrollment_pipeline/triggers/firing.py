@@ -79,12 +79,8 @@ def decide(
     considered: Sequence[Considered],
     *,
     now: datetime,
-    opened: bool = False,
 ) -> None:
-    """Hold back who was started too often, or is to wait; writes nothing.
-
-    With `opened`, nobody waits: whose time has come has waited already.
-    """
+    """Hold back who was started too often, or is to wait; writes nothing."""
     starting = _once(considered)
     if not starting:
         return
@@ -100,7 +96,7 @@ def decide(
         stopped = looped(often.get(pair, 0))
         if stopped is not None:
             one.finding = stopped
-        elif one.ready.waits_for_opening and not opened:
+        elif one.ready.waits_for_opening:
             waiting.append(one)
     if waiting:
         _let_wait(account, waiting, now)

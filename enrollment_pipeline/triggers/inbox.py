@@ -54,9 +54,13 @@ class EventsRoute:
             found = receive_lines(
                 database, account, lines, source="inbox", actor=ACTOR, all_or_some=True
             )
-        told = f"{found.accepted:,} events"
+        told = _number(found.accepted, "event")
         if found.duplicate:
-            told += f", {found.duplicate:,} known ones"
+            told += f", {_number(found.duplicate, 'known one')}"
         if found.rejected:
-            told += f", {found.rejected:,} rejected lines"
+            told += f", {_number(found.rejected, 'rejected line')}"
         return Taken(copy.sha256[:_MARK], told)
+
+
+def _number(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -40,8 +40,8 @@ FORMATS = ("events", "highlevel")
 class Intake:
     """What became of documents; `rejections` tells the first ones, by line and reason.
 
-    `received` is the sum of the three counts. A duplicate has an id that came in before; the first
-    one counts.
+    `received` is the sum of the three counts. A duplicate is an event with an id that came in
+    before; the first one counts. What is no event is rejected, whether or not it came in before.
     """
 
     received: int = 0
@@ -77,11 +77,11 @@ def receive_lines(
         needs=Permission.WORKFLOW_MANAGE,
         subject=source,
     ) as doing:
-        found = keep_lines(doing.connection, account, lines, written_as=written_as, source=source)
+        found, kept = _keep_lines(doing.connection, account, lines, written_as, source)
         if all_or_some and not found.accepted and not found.duplicate:
             raise _no_events(found)
         doing.details = {"received": found.received, "accepted": found.accepted}
-        doing.silent = not found.accepted and not found.rejected
+        doing.silent = not kept
     return found
 
 
@@ -102,14 +102,21 @@ def keep_lines(
     source: str,
 ) -> Intake:
     """Do the work of `receive_lines` in the caller's transaction."""
+    return _keep_lines(connection, account, lines, written_as, source)[0]
+
+
+def _keep_lines(
+    connection: Connection, account: Account, lines: Iterable[bytes], written_as: str, source: str
+) -> tuple[Intake, bool]:
+    """Return what became of the lines, and whether that changed anything."""
     now = datetime.now(UTC)
     found = Intake()
     told = _counted(lines, _READERS[written_as], found, now)
-    found.accepted, found.rejected = events.keep(
+    found.accepted, newly_rejected = events.keep(
         connection, account.id, told, now=now, source=source
     )
     found.duplicate = found.received - found.accepted - found.rejected
-    return found
+    return found, bool(found.accepted or newly_rejected)
 
 
 def _counted(
@@ -123,10 +130,12 @@ def _counted(
             continue
         found.received += 1
         one = _read_line(line, read, now)
-        if isinstance(one, RejectedEvent) and len(found.rejections) < MOST_SHOWN:
-            found.rejections.append(
-                {"line": number, "event_id": one.event_id, "reason": one.reason}
-            )
+        if isinstance(one, RejectedEvent):
+            found.rejected += 1
+            if len(found.rejections) < MOST_SHOWN:
+                found.rejections.append(
+                    {"line": number, "event_id": one.event_id, "reason": one.reason}
+                )
         yield one
 
 
@@ -141,7 +150,12 @@ def _read_line(
         # With other characters in place of those, it would be about somebody else.
         return rejected(_readable(line), "the line is not text in UTF-8")
     try:
-        document = json.loads(text, parse_float=_number, parse_constant=_no_number)
+        document = json.loads(
+            text,
+            parse_float=_number,
+            parse_constant=_no_number,
+            object_pairs_hook=_without_repetition,
+        )
     except (ValueError, RecursionError) as error:
         return rejected(text, f"the line is not JSON: {_trouble(error)}")
     return read(document, now)
@@ -155,7 +169,7 @@ def _trouble(error: ValueError | RecursionError) -> str:
     match error:
         case json.JSONDecodeError():
             return f"{error.msg} at character {error.pos + 1}"
-        case _OddNumberError():
+        case _OddNumberError() | _RepeatedKeyError():
             return str(error)
         case RecursionError():
             return "it is nested too deeply"
@@ -165,6 +179,18 @@ def _trouble(error: ValueError | RecursionError) -> str:
 
 class _OddNumberError(ValueError):
     """A number that no database keeps."""
+
+
+class _RepeatedKeyError(ValueError):
+    """A key that an object has twice."""
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # The last of two would count, and the event be about somebody else than the first one says.
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _RepeatedKeyError("an object holds the same key twice")
+    return found
 
 
 def _number(text: str) -> float:

@@ -5,6 +5,7 @@ Each of these asked for twice is done once: what is already as wanted stays, and
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -22,12 +23,13 @@ from enrollment_pipeline.errors import (
 from enrollment_pipeline.records import Account, Permission, Workflow, WorkflowStatus
 from enrollment_pipeline.storage.paging import offset_of
 from enrollment_pipeline.storage.tenancy import Database
+from enrollment_pipeline.storage.workflow_rows import find_workflow
+from enrollment_pipeline.triggers.asking import next_firings
+from enrollment_pipeline.triggers.attached import loop_of
 from enrollment_pipeline.triggers.documents import TriggerDocument, parse_trigger
-from enrollment_pipeline.triggers.loops import Node, describe, effects_of, find_cycle
 from enrollment_pipeline.triggers.registry import EVENT_TYPES
 from enrollment_pipeline.triggers.store import triggers
 from enrollment_pipeline.triggers.store.triggers import Trigger
-from enrollment_pipeline.workflows import service as workflows
 
 
 def create(
@@ -43,7 +45,9 @@ def create(
         WorkflowNotFoundError: the account has no such workflow.
     """
     wanted = parse_trigger(document)
-    found = workflows.find(database, account, workflow)
+    _refuse_ended(account, wanted)
+    with database.account(account.id) as connection:
+        found = find_workflow(connection, workflow)
     with _operation(database, account, actor, "trigger.create", found.id) as doing:
         triggers.lock_all(doing.connection)
         present = triggers.of_workflow(doing.connection, found.id, lock=True)
@@ -75,10 +79,21 @@ def update(
     """
     if not isinstance(changes, Mapping):
         raise InvalidTriggerError("The changes of a trigger are an object.")
+    for name in ("parameters", "filters", "settings"):
+        if name in changes and changes[name] is None:
+            # As the default, it would activate the trigger, or let everybody through.
+            raise InvalidTriggerError(
+                f"The trigger is not valid (1 error). {name}: must be an object, not null; what is "
+                "left out stays as it is.",
+                details={"errors": [{"path": name, "message": "must be an object, not null."}]},
+            )
     trigger_id = find(database, account, reference).id
     with _operation(database, account, actor, "trigger.update", trigger_id) as doing:
         present = _present(doing.connection, trigger_id, lock=True)
+        _refuse_unreadable(present)
         wanted = parse_trigger(_merged(present.document.as_dict(), dict(changes)))
+        if wanted.waits_for != present.document.waits_for:
+            _refuse_ended(account, wanted)
         _change(doing, present, wanted)
         return _present(doing.connection, trigger_id)
 
@@ -135,13 +150,14 @@ def find(database: Database, account: Account, reference: str) -> Trigger:
         with database.account(account.id) as connection:
             found = triggers.with_id(connection, trigger_id)
     if found is None:
-        try:
-            workflow = workflows.find(database, account, reference)
-        except WorkflowNotFoundError:
-            raise TriggerNotFoundError(
-                f"There is no trigger {reference!r} in this account, and no workflow of that name."
-            ) from None
         with database.account(account.id) as connection:
+            try:
+                workflow = find_workflow(connection, reference)
+            except WorkflowNotFoundError:
+                raise TriggerNotFoundError(
+                    f"There is no trigger {reference!r} in this account, and no workflow of that "
+                    "name."
+                ) from None
             found = triggers.of_workflow(connection, workflow.id)
         if found is None:
             raise TriggerNotFoundError(
@@ -175,13 +191,15 @@ def list_triggers(
 
 
 def document_of(trigger: Trigger) -> dict[str, Any]:
-    """Return everything about a trigger, as plain values."""
+    """Return everything about a trigger, as plain values; `trouble` where it cannot be read."""
+    trouble = trigger.document.trouble
     return {
         "trigger_id": str(trigger.id),
         "workflow_id": str(trigger.workflow.id),
         "workflow_name": trigger.workflow.name,
         "workflow_status": str(trigger.workflow.status),
         **trigger.document.as_dict(),
+        **({} if trouble is None else {"trouble": trouble}),
         "waiting": trigger.active and trigger.workflow.status is WorkflowStatus.ACTIVE,
         "version": trigger.version,
         "active_since": trigger.active_since.isoformat(),
@@ -203,6 +221,7 @@ def _set_active(
     trigger_id = find(database, account, reference).id
     with _operation(database, account, actor, action, trigger_id) as doing:
         present = _present(doing.connection, trigger_id, lock=True)
+        _refuse_unreadable(present)
         _change(doing, present, present.document.activated(active))
         return _present(doing.connection, trigger_id)
 
@@ -239,20 +258,32 @@ def _refuse_loop(connection: Connection, workflow: Workflow, wanted: TriggerDocu
     Raises:
         TriggerLoopError: it would; the message shows the way round.
     """
-    if not wanted.settings.active or wanted.event.timed:
-        return
-    nodes = [
-        Node(row.id, row.name, row.event, row.match_key, effects_of(row.config))
-        for row in triggers.causing(connection)
-        if row.id != workflow.id
-    ]
     config = triggers.workflow_config(connection, workflow.id)
-    own = Node(workflow.id, workflow.name, wanted.event.name, wanted.match_key, effects_of(config))
-    cycle = find_cycle(workflow.id, [*nodes, own])
+    cycle = loop_of(connection, workflow.id, workflow.name, config, wanted)
     if cycle is not None:
         raise TriggerLoopError(
-            f"The workflow {workflow.name!r} would start itself: {describe(cycle)}.",
-            details={"cycle": describe(cycle)},
+            f"The workflow {workflow.name!r} would start itself: {cycle}.",
+            details={"cycle": cycle},
+        )
+
+
+def _refuse_unreadable(present: Trigger) -> None:
+    # What cannot be read would be changed to a trigger without filters.
+    if present.document.trouble is not None:
+        raise InvalidTriggerError(
+            f"It cannot be changed: {present.document.trouble}.",
+            remedy="Delete it, and give the workflow another one.",
+        )
+
+
+def _refuse_ended(account: Account, wanted: TriggerDocument) -> None:
+    if wanted.event.name != "recurring_schedule":
+        return
+    if not next_firings(account, wanted, datetime.now(UTC), 1):
+        message = "The schedule has ended already: it would never fire."
+        raise InvalidTriggerError(
+            f"The trigger is not valid (1 error). parameters: {message}",
+            details={"errors": [{"path": "parameters", "message": message}]},
         )
 
 

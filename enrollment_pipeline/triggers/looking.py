@@ -7,12 +7,13 @@ in `asking`. Nothing is written.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection
 
+from enrollment_pipeline.clocks.local_time import instant_of_local, zone_of
 from enrollment_pipeline.conditions.explain import mask, show
 from enrollment_pipeline.conditions.fields import CONTACT_FIELDS
 from enrollment_pipeline.conditions.model import (
@@ -181,15 +182,15 @@ def test(
     contact: str,
     data: Mapping[str, Any],
     previous_state: Mapping[str, Any] | None,
-    at: datetime | None,
+    at: datetime | date | None,
     now: datetime,
 ) -> dict[str, Any]:
     """Return what a trigger would make of an event of one contact, or of a day.
 
-    `contact` is an id or an e-mail address. The event happens at `at`, an aware instant, or now; a
-    key that its data lacks is the one that the trigger waits for. A trigger that goes by dates is
-    asked about the contact's local day of that instant, a recurring one about its next firing; both
-    as if it was run on time.
+    `contact` is an id or an e-mail address. The event happens at `at`, an aware instant or the
+    beginning of a day, or now; a key that its data lacks is the one that the trigger waits for. A
+    trigger that goes by dates is asked about that day, or the contact's local day of the instant, a
+    recurring one about its next firing; both as if it was run on time.
 
     Shape: `{"trigger_id", "workflow_name", "contact_id", "matched", "would_fire", "would_enroll",
     "reasons", "conditions": [{"path", "holds", "sentence"}], "due", "waits_until"}`. `reasons` says
@@ -199,7 +200,8 @@ def test(
         ContactNotFoundError: the account has no such contact, and had none.
         InvalidRequestError: `at` is more than ten years from now.
     """
-    moment = at or now
+    day = at if isinstance(at, date) and not isinstance(at, datetime) else None
+    moment = at if isinstance(at, datetime) else now if day is None else _begin(day, account)
     if abs(moment - now) > FURTHEST:
         raise InvalidRequestError(f"at: must be within ten years of now, not {moment.isoformat()}.")
     one = _ready(trigger)
@@ -208,7 +210,7 @@ def test(
         wanted = wanted_of(one) | {"timezone", "created_at"}
         person = contacts.named(connection, ids=[contact_id], wanted=wanted).by_id[contact_id]
         if one.document.event.timed:
-            occasion = _on_day(connection, account, trigger, one, person, moment)
+            occasion = _on_day(connection, account, trigger, one, person, moment, day)
         else:
             occasion = _on_event(trigger, one, person, data, previous_state, moment)
         if not trigger.document.settings.active:
@@ -229,6 +231,10 @@ def test(
             for found in verdict.reasons
         ],
     }
+
+
+def _begin(day: date, account: Account) -> datetime:
+    return instant_of_local(datetime.combine(day, time()), zone_of(account.settings.timezone))
 
 
 def _decide(
@@ -282,7 +288,7 @@ def _on_event(
     if kind.key is not None and told.get(kind.key) in (None, ""):
         told[str(kind.key)] = one.document.match_key
     before = None if previous_state is None else dict(previous_state)
-    event = ClaimedEvent(0, kind.name, person["id"], None, None, moment, told, before)
+    event = ClaimedEvent(0, kind.name, person["id"], None, None, True, told, before)
     occasion = _Occasion(moment, *states_of(event, person))
     sent = {
         "event_id": "test",
@@ -313,13 +319,14 @@ def _on_day(
     one: Ready,
     person: contacts.Contact,
     moment: datetime,
+    day: date | None,
 ) -> _Occasion:
     if person["deleted_at"] is not None:
         return _Occasion(moment, person, finding=DELETED)
     if one.document.event.name == "recurring_schedule":
         found = next_due(account, one.document, person, moment)
     else:
-        found = due_that_day(connection, account, one.document, person, moment)
+        found = due_that_day(connection, account, one.document, person, moment, day)
     if isinstance(found, NotDue):
         return _Occasion(moment, person, why=[found.reason])
     finding = judge(one, trigger.workflow.status, person, None, found.due_at)

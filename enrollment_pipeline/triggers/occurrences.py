@@ -8,13 +8,14 @@ store, what follows in `firing`.
 import logging
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from enrollment_pipeline.accounts.operations import operation
 from enrollment_pipeline.conditions.sql import compile_filter
-from enrollment_pipeline.records import Account, WorkflowStatus
+from enrollment_pipeline.records import Account, Permission, WorkflowStatus
 from enrollment_pipeline.storage.failures import transient_reason
 from enrollment_pipeline.storage.schema import contacts
 from enrollment_pipeline.storage.tenancy import Database
@@ -80,8 +81,21 @@ def evaluate_window(
     return found
 
 
-def catch_up(database: Database, account: Account, *, now: datetime) -> Counter[Result]:
-    """Fire what has been due since the account was last looked at, up to now."""
+def catch_up(database: Database, account: Account, *, now: datetime, actor: str) -> Counter[Result]:
+    """Fire what has been due since the account was last looked at, up to now.
+
+    Raises:
+        ForbiddenError: the actor may not.
+    """
+    with operation(
+        database,
+        account.id,
+        actor=actor,
+        action="triggers.fire",
+        needs=Permission.WORKFLOW_MANAGE,
+    ) as doing:
+        # What they do is written down by the triggers themselves.
+        doing.silent = True
     return evaluate_window(database, account, Span(now - QUARTER, now), now=now)
 
 
@@ -101,6 +115,8 @@ def evaluate_within(
     occurrences.lock_trigger(connection, trigger.id)
     # As it is by now: others had their turn before it.
     present = triggers.with_id(connection, trigger.id)
+    if present is not None and present.document.trouble is not None:
+        return fire(connection, account, [_unreadable(present, span)], now=now)
     if present is None or not (present.active and present.document.event.timed):
         return found
     # A new trigger does not fire for what was due before it.
@@ -110,6 +126,14 @@ def evaluate_within(
     for considered in _due_for(connection, account, present, span, now):
         found += fire(connection, account, considered, now=now)
     return found
+
+
+def _unreadable(trigger: Trigger, span: Span) -> Considered:
+    """Return what the log says of a trigger that nobody can be looked for: once a day."""
+    finding = Finding(Result.TRIGGER_UNREADABLE, trigger.document.trouble)
+    return Considered(
+        ready_of(trigger), None, finding, occurrence=span.until.astimezone(UTC).date().isoformat()
+    )
 
 
 def _due_for(

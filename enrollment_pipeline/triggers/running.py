@@ -14,8 +14,9 @@ from uuid import UUID
 from sqlalchemy.exc import DBAPIError
 
 from enrollment_pipeline.accounts import service as accounts
+from enrollment_pipeline.accounts.operations import operation
 from enrollment_pipeline.enrollment import service as enrollment
-from enrollment_pipeline.records import Account
+from enrollment_pipeline.records import Account, Permission
 from enrollment_pipeline.settings import Settings
 from enrollment_pipeline.storage.failures import transient_reason
 from enrollment_pipeline.storage.tenancy import Database
@@ -29,6 +30,11 @@ BACKLOG = 20_000
 
 MOST_RUNS = 2
 """Processes at once; each takes a place that enrollments need too."""
+
+MOST_JOBS_LEFT = 500
+"""Small jobs of an account with which it evaluates no further events until they have been run: some
+50 seconds of work. A batch may open one for each workflow, which takes far longer to run than to
+evaluate."""
 
 _SMALLER = 10
 
@@ -82,15 +88,31 @@ def work_off(
     settings: Settings,
     *,
     account: Account | None = None,
+    actor: str | None = None,
     go_on: Callable[[], bool] = lambda: True,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Totals:
     """Evaluate events until none is pending, release what is due, and run the small jobs of it.
 
-    One batch of an account, then one of the next. With `account`, of that one alone. The trouble of
-    one account holds up no other; the first is raised at the end.
+    One batch of an account, then one of the next. With `account`, of that one alone, and with
+    `actor` on behalf of somebody; without, the product does it by itself. The trouble of one
+    account holds up no other; the first is raised at the end.
+
+    Raises:
+        ForbiddenError: the actor may not.
     """
+    if account is not None and actor is not None:
+        # A refusal is written down; what triggers do, they write down themselves.
+        with operation(
+            database,
+            account.id,
+            actor=actor,
+            action="events.evaluate",
+            needs=Permission.WORKFLOW_MANAGE,
+        ) as doing:
+            doing.silent = True
     totals = Totals()
+    jobs_left: dict[UUID, int] = {}
     trouble: Exception | None = None
     evaluation = Evaluation(database, clock)
     while go_on():
@@ -102,7 +124,16 @@ def work_off(
             if not go_on():
                 break
             try:
-                _turn(database, settings, evaluation, account_id, totals, go_on, clock)
+                jobs_left[account_id] = _turn(
+                    database,
+                    settings,
+                    evaluation,
+                    account_id,
+                    totals,
+                    go_on,
+                    clock,
+                    jobs_left.get(account_id, 0),
+                )
             except Exception as error:
                 if isinstance(error, DBAPIError) and transient_reason(error):
                     raise
@@ -123,13 +154,19 @@ def _turn(
     totals: Totals,
     go_on: Callable[[], bool],
     clock: Callable[[], datetime],
-) -> None:
+    jobs_left: int,
+) -> int:
+    """Do one turn of an account; return how many small jobs of it are left."""
     account = accounts.with_id(database, account_id)
-    _evaluate(evaluation, account, totals, BATCH)
+    if jobs_left <= MOST_JOBS_LEFT:
+        _evaluate(evaluation, account, totals, BATCH)
     released = release(database, account, now=clock())
     totals.released += released.total()
     totals.results += released
-    totals.jobs += enrollment.run_small_jobs(database, settings, account, go_on=go_on)
+    small = enrollment.run_small_jobs(database, settings, account, go_on=go_on)
+    totals.jobs += small.worked
+    # Where all of them are in the hands of others, there is nothing to wait for here.
+    return small.left if small.worked else 0
 
 
 def _evaluate(evaluation: Evaluation, account: Account, totals: Totals, most: int) -> None:

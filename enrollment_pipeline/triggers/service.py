@@ -1,10 +1,17 @@
 """Triggers as the rest of the product asks for them.
 
-Belongs here: nothing but the names. Keeping triggers is in `keeping`, events coming in in `intake`,
+Belongs here: nothing but the names. Keeping triggers is in `keeping` and, together with their
+workflows, in `attached`, events coming in in `intake`,
 evaluating in `running` and `occurrences`, what came of it in `history`, looking before leaping in
 `looking`.
 """
 
+from enrollment_pipeline.triggers.attached import (
+    lock_changes,
+    loop_of,
+    put_trigger,
+    trigger_of,
+)
 from enrollment_pipeline.triggers.due import Span
 from enrollment_pipeline.triggers.history import analytics, list_events, list_log
 from enrollment_pipeline.triggers.intake import FORMATS, Intake, receive_lines
@@ -41,12 +48,16 @@ __all__ = [
     "list_events",
     "list_log",
     "list_triggers",
+    "lock_changes",
+    "loop_of",
     "preview",
     "prune",
+    "put_trigger",
     "receive_lines",
     "replay",
     "runs_wanted",
     "test",
+    "trigger_of",
     "update",
     "work_off",
 ]

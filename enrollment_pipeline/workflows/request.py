@@ -16,11 +16,12 @@ from pydantic import (
 from enrollment_pipeline.errors import InvalidRequestError
 from enrollment_pipeline.records import ReenrollmentPolicy, WorkflowStatus
 
+LONGEST_NAME = 200
 # What a status may become; archived is final (spec "Workflow document").
 MOVES: Mapping[WorkflowStatus, frozenset[WorkflowStatus]] = {
-    WorkflowStatus.DRAFT: frozenset({WorkflowStatus.ACTIVE}),
+    WorkflowStatus.DRAFT: frozenset({WorkflowStatus.ACTIVE, WorkflowStatus.ARCHIVED}),
     WorkflowStatus.ACTIVE: frozenset({WorkflowStatus.PAUSED}),
-    WorkflowStatus.PAUSED: frozenset({WorkflowStatus.ACTIVE}),
+    WorkflowStatus.PAUSED: frozenset({WorkflowStatus.ACTIVE, WorkflowStatus.ARCHIVED}),
     WorkflowStatus.ARCHIVED: frozenset(),
 }
 
@@ -37,7 +38,7 @@ def _no_id(name: str) -> str:
 
 WorkflowName = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_NAME),
     AfterValidator(_no_id),
 ]
 

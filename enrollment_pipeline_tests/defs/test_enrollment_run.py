@@ -31,6 +31,7 @@ def test_the_graph_holds_these_assets_checks_jobs_schedules_and_sensors():
         "enrollment_report",
         "trigger_occurrences",
         "trigger_analytics",
+        "template_library",
     }
     assert {key.name for key in graph.asset_check_keys} == {
         "outcomes_add_up",
@@ -47,11 +48,16 @@ def test_the_graph_holds_these_assets_checks_jobs_schedules_and_sensors():
         "evaluate_triggers",
         "fire_time_triggers",
         "count_triggers",
+        "clone_template",
+        "count_templates",
+        "tell_template_updates",
     }
     assert {schedule.name for schedule in repository.schedule_defs} == {
         "daily_retention",
         "quarter_hours",
         "daily_trigger_analytics",
+        "daily_template_library",
+        "daily_template_updates",
     }
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "enrollment_queue",
@@ -67,7 +73,7 @@ def test_the_selection_comes_before_the_lanes_and_the_report_last():
     graph = build_definitions().resolve_asset_graph()
     order = [key.to_user_string() for key in graph.toposorted_asset_keys]
 
-    assert [key for key in order if not key.startswith("trigger_")] == [
+    assert [key for key in order if not key.startswith(("trigger_", "template_"))] == [
         "contact_selection",
         "contact_eligibility",
         "enrollment_batches",

@@ -19,6 +19,8 @@ from enrollment_pipeline.bulk_operations.contact_import import import_contacts
 from enrollment_pipeline.enrollment import service
 from enrollment_pipeline.errors import ForbiddenError, RefusedError
 from enrollment_pipeline.records import Permission
+from enrollment_pipeline.templates import service as templates
+from enrollment_pipeline.templates.service import Wanted
 from enrollment_pipeline.triggers import keeping
 from enrollment_pipeline.triggers.intake import receive_lines
 from enrollment_pipeline.workflows import service as workflows
@@ -26,6 +28,12 @@ from enrollment_pipeline.workflows.request import workflow_request
 from enrollment_pipeline_tests.enrollment.conftest import EVERYBODY, Bulk, Trip, manual
 
 ADMIN, HELPER, OUTSIDER = "ann", "bob", "somebody"
+SUB_ACCOUNTS = ("first", "second")
+SERIES = {
+    "name": "Source",
+    "trigger": {"event": "tag_added", "parameters": {"tag": "lead"}},
+    "steps": [{"id": "tells", "type": "notify", "message": "Look here"}],
+}
 EVENT = b'{"event_id": "e-1", "type": "contact_created", "email": "ann@example.com"}'
 
 
@@ -41,11 +49,16 @@ class Ground:
     closed_job: UUID
     failed_job: UUID
     scheduled_job: UUID
+    template: UUID
 
     @property
     def where(self) -> tuple[Any, Any]:
         """The arguments that every operation begins with."""
         return self.bulk.database, self.bulk.account
+
+    def sub_account(self, number: int) -> str:
+        """The name of a sub-account; the template is shared with the first."""
+        return f"{SUB_ACCOUNTS[number]}-{self.bulk.account.id.hex}"
 
     def file(self, content: str) -> Path:
         """A file to be imported."""
@@ -73,6 +86,7 @@ def ground(bulk: Bulk, add_workflow: Callable[..., UUID], trip: Trip) -> Ground:
     (person,) = bulk.crowd(1, prefix="failing")
     trip([person], "raise exception 'poison';")
     failed = UUID(bulk.enroll(manual([person]))["job_id"])
+    template = make_library(bulk)
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     draft = add_workflow(bulk.account, "Draft", "draft")
     archived = add_workflow(bulk.account, "Archived", "archived")
@@ -88,7 +102,28 @@ def ground(bulk: Bulk, add_workflow: Callable[..., UUID], trip: Trip) -> Ground:
         archived=archived,
         open_job=bulk.submit(EVERYBODY),
         closed_job=closed,
+        template=template,
     )
+
+
+def make_library(bulk: Bulk) -> UUID:
+    """Make the account an agency with a template that is shared, cloned, and newer than its clone.
+
+    The integration sms is connected.
+    """
+    where = bulk.database, bulk.account
+    bulk.sql("update enrollment.accounts set agency = true where id = :id", id=bulk.account.id)
+    names = [f"{name}-{bulk.account.id.hex}" for name in SUB_ACCOUNTS]
+    for name in names:
+        accounts.create(bulk.database, name, parent=bulk.account, actor=OUTSIDER)
+    workflows.create_from(*where, SERIES, actor=OUTSIDER)
+    made = templates.save(*where, "Source", Wanted("Series"), actor=OUTSIDER).template.id
+    templates.share(*where, "Series", names[:1], actor=OUTSIDER)
+    templates.clone(*where, "Series", name="Clone", actor=OUTSIDER)
+    newer = {**SERIES, "description": "Newer."}
+    templates.update(*where, "Series", Wanted(), document=newer, actor=OUTSIDER)
+    workflows.connect(*where, "sms", {}, actor=OUTSIDER)
+    return made
 
 
 Do = Callable[[Ground, str], object]
@@ -163,6 +198,64 @@ def activate(ground: Ground, actor: str, workflow: UUID | None = None) -> UUID:
 
 def pause(ground: Ground, actor: str, workflow: UUID | None = None) -> UUID:
     return workflows.pause(*ground.where, str(workflow or ground.active), actor=actor).id
+
+
+def create_from(ground: Ground, actor: str, name: str = "New") -> str:
+    workflows.create_from(*ground.where, {**SERIES, "name": name}, actor=actor)
+    return name
+
+
+def edit(ground: Ground, actor: str, workflow: UUID | None = None) -> UUID:
+    changes = {"description": "Other."}
+    wanted = str(workflow or ground.active)
+    return workflows.edit(*ground.where, wanted, changes, actor=actor).stored.id
+
+
+def archive(ground: Ground, actor: str, workflow: UUID | None = None) -> UUID:
+    return workflows.archive(*ground.where, str(workflow or ground.draft), actor=actor).id
+
+
+def connect(ground: Ground, actor: str, link: str = "https://example.com") -> str:
+    return workflows.connect(*ground.where, "shop", {"link": link}, actor=actor).name
+
+
+def disconnect(ground: Ground, actor: str, name: str = "sms") -> str:
+    workflows.disconnect(*ground.where, name, actor=actor)
+    return name
+
+
+def save_template(ground: Ground, actor: str, name: str = "New") -> UUID:
+    return templates.save(*ground.where, "Source", Wanted(name), actor=actor).template.id
+
+
+def update_template(ground: Ground, actor: str, name: str = "New") -> UUID:
+    return templates.update(*ground.where, "Series", Wanted(name), actor=actor).template.id
+
+
+def delete_template(ground: Ground, actor: str, name: str = "Series") -> UUID:
+    return templates.delete(*ground.where, name, actor=actor).id
+
+
+def share(ground: Ground, actor: str, other: str | None = None) -> UUID:
+    names = [other or ground.sub_account(1)]
+    templates.share(*ground.where, "Series", names, actor=actor)
+    return ground.template
+
+
+def unshare(ground: Ground, actor: str, other: str | None = None) -> UUID:
+    names = [other or ground.sub_account(0)]
+    templates.unshare(*ground.where, "Series", names, actor=actor)
+    return ground.template
+
+
+def clone(ground: Ground, actor: str, name: str = "New") -> UUID:
+    templates.clone(*ground.where, "Series", name=name, actor=actor)
+    return ground.template
+
+
+def merge(ground: Ground, actor: str, change: str = "description") -> UUID:
+    shown, _ = templates.merge(*ground.where, "Clone", [change], actor=actor)
+    return shown.stored.id
 
 
 def bring_in(ground: Ground, actor: str, content: str = "email\na@example.com\n") -> str:
@@ -294,6 +387,78 @@ OPERATIONS = [
         lambda ground, actor: pause(ground, actor, ground.draft),
     ),
     Operation(
+        "workflow.create",
+        Permission.WORKFLOW_EDIT,
+        create_from,
+        lambda ground, actor: create_from(ground, actor, "Welcome"),
+    ),
+    Operation(
+        "workflow.edit",
+        Permission.WORKFLOW_EDIT,
+        edit,
+        lambda ground, actor: edit(ground, actor, ground.archived),
+    ),
+    Operation(
+        "workflow.archive",
+        Permission.WORKFLOW_EDIT,
+        archive,
+        lambda ground, actor: archive(ground, actor, ground.active),
+    ),
+    Operation(
+        "integration.connect",
+        Permission.WORKFLOW_MANAGE,
+        connect,
+        lambda ground, actor: connect(ground, actor, "no link"),
+    ),
+    Operation(
+        "integration.disconnect",
+        Permission.WORKFLOW_MANAGE,
+        disconnect,
+        lambda ground, actor: disconnect(ground, actor, "shop"),
+    ),
+    Operation(
+        "template.save",
+        Permission.WORKFLOW_MANAGE,
+        save_template,
+        lambda ground, actor: save_template(ground, actor, "Series"),
+    ),
+    Operation(
+        "template.update",
+        Permission.WORKFLOW_MANAGE,
+        update_template,
+        lambda ground, actor: update_template(ground, actor, "lead-welcome-series"),
+    ),
+    Operation(
+        "template.delete",
+        Permission.WORKFLOW_MANAGE,
+        delete_template,
+        lambda ground, actor: delete_template(ground, actor, "Nothing"),
+    ),
+    Operation(
+        "template.share",
+        Permission.WORKFLOW_MANAGE,
+        share,
+        lambda ground, actor: share(ground, actor, ground.bulk.account.name),
+    ),
+    Operation(
+        "template.unshare",
+        Permission.WORKFLOW_MANAGE,
+        unshare,
+        lambda ground, actor: unshare(ground, actor, ground.bulk.account.name),
+    ),
+    Operation(
+        "template.clone",
+        Permission.WORKFLOW_EDIT,
+        clone,
+        lambda ground, actor: clone(ground, actor, "Welcome"),
+    ),
+    Operation(
+        "template.merge",
+        Permission.WORKFLOW_EDIT,
+        merge,
+        lambda ground, actor: merge(ground, actor, "goals"),
+    ),
+    Operation(
         "contacts.import",
         Permission.CONTACTS_MANAGE,
         bring_in,
@@ -416,5 +581,10 @@ def test_what_changes_nothing_leaves_no_row(ground: Ground) -> None:
 
     service.submit(*ground.where, request, source="test")
     activate(ground, ADMIN, ground.active)
+    archive(ground, ADMIN, ground.archived)
+    workflows.connect(*ground.where, "sms", {}, actor=ADMIN)
+    share(ground, ADMIN, ground.sub_account(0))
+    unshare(ground, ADMIN, ground.sub_account(1))
+    templates.merge(*ground.where, "Clone", [], actor=ADMIN)
 
     assert ground.log() == before

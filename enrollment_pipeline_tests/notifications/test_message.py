@@ -146,7 +146,10 @@ def test_an_address_is_shown_as_it_is() -> None:
     assert shown(Channel.EMAIL, "ann@example.com") == "ann@example.com"
 
 
-@pytest.mark.parametrize("event", Event)
+OF_JOBS = [event for event in Event if event is not Event.TEMPLATE_UPDATED]
+
+
+@pytest.mark.parametrize("event", OF_JOBS)
 def test_every_event_has_a_subject_and_a_text_that_name_workflow_and_job(event: Event) -> None:
     job_id = uuid4()
     payload = payload_of(job_id)
@@ -155,6 +158,26 @@ def test_every_event_has_a_subject_and_a_text_that_name_workflow_and_job(event: 
     text = body_of(event, payload)
     assert str(job_id) in text
     assert "{" not in subject_of(event, payload) + text
+
+
+def test_an_email_of_an_update_tells_versions_and_how_to_take_it_over() -> None:
+    payload = {
+        "workflow_id": "w-1",
+        "workflow_name": "Wel\ncome",
+        "template_id": "t-1",
+        "template_name": "Series",
+        "version": 3,
+        "cloned_version": 1,
+        "changes": 2,
+    }
+
+    assert subject_of(Event.TEMPLATE_UPDATED, payload) == "An update for Wel come: version 3"
+    text = body_of(Event.TEMPLATE_UPDATED, payload)
+    assert "Workflow:     Wel come\n" in text
+    assert "Version:      3, the workflow has 1\n" in text
+    assert "Changes:      2\n" in text
+    assert "enrollment templates diff --workflow w-1" in text
+    assert "enrollment templates merge w-1 --all-unchanged" in text
 
 
 def test_an_email_tells_counts_reason_duration_and_where_to_look() -> None:

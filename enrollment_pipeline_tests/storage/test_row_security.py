@@ -49,9 +49,24 @@ VIEWS = schema.VIEWS.sorted_tables
 A, B = uuid4(), uuid4()
 
 # What the app role may do with a table, where that is not everything: it adds to the log and
-# changes nothing there, and leaves budgets to the functions that know their bounds.
-RIGHTS = {schema.audit_log: ("select", "insert"), schema.rate_buckets: ("select",)}
+# changes nothing there, leaves budgets to the functions that know their bounds, and makes of a
+# share or a use no other one.
+RIGHTS = {
+    schema.audit_log: ("select", "insert"),
+    schema.rate_buckets: ("select",),
+    schema.template_shares: ("select", "insert", "delete"),
+    schema.template_usage: ("select", "insert"),
+}
 EVERYTHING = ("select", "insert", "update", "delete")
+
+# Beside the one policy of every table: what an agency shares is seen by who it is shared with,
+# which the tests of sharing hold to its bounds. Nobody can write more by any of them.
+SEEN_BY_OTHERS = {
+    schema.templates: [("SELECT", "PERMISSIVE")],
+    schema.template_versions: [("SELECT", "PERMISSIVE")],
+    schema.template_usage: [("INSERT", "RESTRICTIVE"), ("SELECT", "PERMISSIVE")],
+    schema.template_shares: [("INSERT", "RESTRICTIVE"), ("SELECT", "PERMISSIVE")],
+}
 
 every_table = pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 every_relation = pytest.mark.parametrize(
@@ -117,13 +132,20 @@ def test_an_account_cannot_change_or_delete_what_another_wrote(
     before = _rows_of(table, A, owner)
 
     if table in RIGHTS:
-        for statement in (update(table).values(_same(table)), delete(table)):
+        refused = {"update": update(table).values(_same(table)), "delete": delete(table)}
+        for right in RIGHTS[table]:
+            refused.pop(right, None)
+        for statement in refused.values():
             for account_id in (A, B):
                 with (
                     pytest.raises(ProgrammingError, match="permission denied"),
                     database.account(account_id) as connection,
                 ):
                     connection.execute(statement)
+        assert _rows_of(table, A, owner) == before
+        if "delete" in RIGHTS[table]:
+            with database.account(B) as connection:
+                assert connection.execute(delete(table).where(column == A)).rowcount == 0
         assert _rows_of(table, A, owner) == before
         return
 
@@ -182,7 +204,10 @@ def test_every_table_has_row_level_security_and_one_policy_for_everything(
 
     assert protected
     # Without a condition of its own for new rows, the one for visible rows holds for them too.
-    assert [tuple(policy) for policy in policies] == [("ALL", "PERMISSIVE", ["public"], None)]
+    assert ("ALL", "PERMISSIVE", ["public"], None) in [tuple(policy) for policy in policies]
+    others = sorted((one.cmd, one.permissive) for one in policies if one.cmd != "ALL")
+    assert others == SEEN_BY_OTHERS.get(table, [])
+    assert len(policies) == 1 + len(others)
 
 
 def test_the_catalog_holds_no_table_that_the_declared_schema_does_not(owner: Engine) -> None:

@@ -60,7 +60,8 @@ def test_a_date_that_is_moved_to_another_day_fires_again_and_moved_back_does_not
         look(automation, utc("2031-03-01"), 4)
         automation.end_enrollments()
 
-    assert [occurrence for _, _, occurrence in due(automation)] == ["2031-03-01", "2031-03-04"]
+    days = [occurrence.partition(" ")[0] for _, _, occurrence in due(automation)]
+    assert days == ["2031-03-01", "2031-03-04"]
     assert len(automation.enrolled()) == 2
 
 

@@ -47,7 +47,7 @@ def test_the_events_of_a_file_are_kept_and_counted(automation: Automation, drop:
     taken = drop(automation, content)
 
     digest = hashlib.sha256(content.encode()).hexdigest()[:16]
-    assert taken == Taken(digest, "2 events, 1 known ones, 1 rejected lines")
+    assert taken == Taken(digest, "2 events, 1 known one, 1 rejected line")
     automation.work()
     assert {one: bool(why) for one, why in automation.events().items() if "f-" in one} == {
         "f-1": False,
@@ -59,12 +59,17 @@ def test_a_file_that_is_taken_twice_changes_nothing(automation: Automation, drop
     first, second = drop(automation, line(1)), drop(automation, line(1))
 
     assert first is not None
-    assert second == Taken(first.mark, "0 events, 1 known ones")
+    assert second == Taken(first.mark, "0 events, 1 known one")
     automation.work()
     assert list(automation.events()) == ["f-1"]
 
 
-@pytest.mark.parametrize("content", ["", "\n\n", "email\nada@example.com\n", "\x89PNG\n\x00\x01"])
+PRETTY = json.dumps(json.loads(line(1)), indent=4).replace("}", " }\n}", 1)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "\n\n", PRETTY, "email\nada@example.com\n", "\x89PNG\n\x00\x01"]
+)
 def test_a_file_without_any_event_is_refused_and_nothing_of_it_kept(
     automation: Automation, drop: Drop, content: str
 ) -> None:

@@ -85,7 +85,7 @@ def test_a_workflow_that_causes_something_else_gets_its_trigger(
 def chain(automation: Automation) -> Automation:
     """A adds a tag that B waits for, B one that C waits for, C one that A might wait for."""
     automation.workflow("A", steps=adds("a"))
-    automation.workflow("B", status="paused", steps=adds("x", "b"))
+    automation.workflow("B", steps=adds("x", "b"))
     automation.workflow("C", steps=adds("c"))
     automation.trigger(waits("a"), "B")
     automation.trigger(waits("b"), "C")

@@ -34,6 +34,11 @@ def at(told: str) -> datetime:
     return utc(f"2031-03-03T{told}")
 
 
+def catch_up(automation: Automation, now: datetime) -> Counter[Result]:
+    """Look at what was due since the last look."""
+    return occurrences.catch_up(automation.database, automation.account, now=now, actor="ann")
+
+
 # What a run looks at
 
 
@@ -91,11 +96,11 @@ def test_catching_up_begins_where_the_last_look_ended(automation: Automation) ->
     automation.contact()
     automation.look(at("09:00") - DAY)
 
-    found = occurrences.catch_up(automation.database, automation.account, now=at("08:59"))
+    found = catch_up(automation, at("08:59"))
     assert found == {}
-    found = occurrences.catch_up(automation.database, automation.account, now=at("09:00") + DAY)
+    found = catch_up(automation, at("09:00") + DAY)
     assert found == {Result.FIRED: 2}
-    found = occurrences.catch_up(automation.database, automation.account, now=at("09:01") + DAY)
+    found = catch_up(automation, at("09:01") + DAY)
     assert found == {}
     automation.work()
 

@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from enrollment_pipeline.accounts import service as accounts
 from enrollment_pipeline.triggers import keeping
+from enrollment_pipeline.triggers.evaluation import Result
 from enrollment_pipeline.workflows import service as workflows
 from enrollment_pipeline_tests.triggers.conftest import (
     PAYMENT,
@@ -74,14 +76,64 @@ def test_who_waits_twice_is_enrolled_once(after_hours: Automation) -> None:
     after_hours.work(SATURDAY)
     assert after_hours.log() == [WAITS, WAITS]
 
-    # Also where the account has closed again before anybody came to it.
-    assert after_hours.work(TUESDAY + timedelta(days=5)).released == 2
+    assert after_hours.work(TUESDAY).released == 2
 
     assert after_hours.log() == [
         TAKEN,
         ("repeated", True, False, "matched already in the same evaluation"),
     ]
     assert after_hours.enrolled() == [("Welcome", ADA, "trigger")]
+
+
+def test_whose_opening_nobody_came_to_waits_for_the_next_one(after_hours: Automation) -> None:
+    after_hours.pay()
+    after_hours.work(SATURDAY)
+
+    # Nobody looked on the Tuesday until it had closed; meanwhile the trigger is still wanted.
+    assert after_hours.work(TUESDAY + timedelta(hours=8)).released == 0
+
+    again = "outside business hours, due 2031-01-22T09:00 (America/New_York)"
+    assert after_hours.log() == [("queued", True, False, again)] * 2
+    assert after_hours.enrolled() == []
+    assert after_hours.work(TUESDAY + timedelta(hours=9)).anything is False
+    assert after_hours.work(TUESDAY + timedelta(days=1)).released == 2
+    assert after_hours.enrolled() == [("Welcome", ADA, "trigger")]
+
+
+def test_what_is_wrong_with_a_workflow_only_outside_of_the_hours_loses_nobody(
+    after_hours: Automation,
+) -> None:
+    where = after_hours.database, after_hours.account
+    workflows.pause(*where, "Welcome", actor="ann")
+    after_hours.work(TUESDAY + timedelta(hours=8))
+    workflows.activate(*where, "Welcome", actor="ann")
+
+    after_hours.work(TUESDAY + timedelta(days=1))
+
+    assert after_hours.log() == [TAKEN]
+
+
+def test_who_waits_for_hours_that_were_changed_goes_by_the_new_ones(
+    after_hours: Automation,
+) -> None:
+    closed = {"holidays": ",".join(f"2031-01-{day}" for day in range(20, 24))}
+    accounts.change_settings(after_hours.database, after_hours.account, closed, actor="ann")
+
+    after_hours.work(TUESDAY)
+    assert [result for result, *_ in after_hours.log()] == ["queued"]
+
+    after_hours.work(TUESDAY + timedelta(days=3))
+    assert after_hours.log() == [TAKEN]
+
+
+def test_who_waits_for_hours_that_never_come_any_more_is_late(after_hours: Automation) -> None:
+    days = [utc("2031-01-01") + timedelta(days=n) for n in range(500)]
+    closed = {"holidays": ",".join(day.date().isoformat() for day in days)}
+    accounts.change_settings(after_hours.database, after_hours.account, closed, actor="ann")
+
+    assert after_hours.work(TUESDAY).results == {Result.LATE: 1}
+
+    assert [result for result, *_ in after_hours.log()] == ["late"]
 
 
 def _pause(automation: Automation) -> None:

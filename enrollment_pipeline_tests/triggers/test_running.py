@@ -372,10 +372,9 @@ def test_a_job_that_another_process_has_in_hand_is_left_to_it(automation: Automa
         assert not take_in_hand(late, job_id)
 
 
-def test_an_account_runs_so_many_jobs_and_then_another_has_its_turn(
+def test_an_account_runs_jobs_for_so_long_and_then_another_has_its_turn(
     automation: Automation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(direct, "MOST_AT_ONCE", 2)
     monkeypatch.setattr(running, "BATCH", 1)
     payers(automation, 3)
     pay(automation, 1, 1, 1)
@@ -383,9 +382,13 @@ def test_an_account_runs_so_many_jobs_and_then_another_has_its_turn(
     for _ in range(3):
         evaluation.evaluate(automation.account, most=1)
 
-    worked = direct.run_small_jobs(automation.database, automation.settings, automation.account)
+    # The clock is asked at the beginning, and before each job.
+    seconds = iter([0.0, 0.0, 1.0, direct.SECONDS_AT_ONCE])
+    found = direct.run_small_jobs(
+        automation.database, automation.settings, automation.account, clock=lambda: next(seconds)
+    )
 
-    assert worked == 2
+    assert found == SmallJobs(worked=2, left=1)
     assert automation.work().jobs == 1
 
 

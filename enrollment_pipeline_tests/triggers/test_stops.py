@@ -4,6 +4,8 @@ from uuid import uuid4
 
 import pytest
 
+from enrollment_pipeline.enrollment.direct import SmallJobs
+
 from enrollment_pipeline.triggers import keeping, running
 from enrollment_pipeline.workflows import service as workflows
 from enrollment_pipeline_tests.triggers.conftest import PAYMENT, Automation, MakeAutomation
@@ -48,7 +50,7 @@ def test_a_workflow_that_is_paused_between_evaluation_and_enrollment_takes_nobod
     automation.contact()
     automation.pay()
     with monkeypatch.context() as patched:
-        patched.setattr(running.enrollment, "run_small_jobs", lambda *_, **__: 0)
+        patched.setattr(running.enrollment, "run_small_jobs", lambda *_, **__: SmallJobs(0, 0))
         automation.work()
     assert automation.log() == [("fired", True, False, "waiting: the job is pending")]
 
@@ -101,7 +103,7 @@ def test_a_contact_that_is_deleted_after_its_event_is_not_enrolled(
     contact = automation.contact()
     automation.pay()
     with monkeypatch.context() as patched:
-        patched.setattr(running.enrollment, "run_small_jobs", lambda *_, **__: 0)
+        patched.setattr(running.enrollment, "run_small_jobs", lambda *_, **__: SmallJobs(0, 0))
         automation.work()
 
     automation.change_contact(contact, "deleted_at = now()")

@@ -122,7 +122,19 @@ def test_workflows_are_listed_by_name(
 
     listed = service.list_workflows(database, account)
 
-    assert [workflow.name for workflow in listed] == ["Alpha", "beta", "gamma"]
+    assert [stored.workflow.name for stored in listed] == ["Alpha", "beta", "gamma"]
+
+
+def test_workflows_are_listed_by_status(
+    database: Database, account: Account, add_workflow: AddWorkflow
+) -> None:
+    for status in WorkflowStatus:
+        add_workflow(account, status.value.title(), status.value)
+
+    for status in WorkflowStatus:
+        (stored,) = service.list_workflows(database, account, status=status)
+        assert (stored.workflow.name, stored.workflow.status) == (status.value.title(), status)
+    assert len(service.list_workflows(database, account)) == len(WorkflowStatus)
 
 
 def test_two_accounts_share_names_and_see_nothing_of_each_other(
@@ -134,7 +146,7 @@ def test_two_accounts_share_names_and_see_nothing_of_each_other(
 
     my_own = service.create(database, mine, workflow_request(name="welcome"), actor="test")
 
-    assert service.list_workflows(database, mine) == [my_own]
+    assert [stored.workflow for stored in service.list_workflows(database, mine)] == [my_own]
     for reference in ("Secret", str(their_id)):
         with pytest.raises(WorkflowNotFoundError):
             service.find(database, mine, reference)
@@ -146,7 +158,11 @@ def test_two_accounts_share_names_and_see_nothing_of_each_other(
 @pytest.mark.parametrize("present", list(WorkflowStatus))
 @pytest.mark.parametrize(
     ("move", "wanted"),
-    [(service.activate, WorkflowStatus.ACTIVE), (service.pause, WorkflowStatus.PAUSED)],
+    [
+        (service.activate, WorkflowStatus.ACTIVE),
+        (service.pause, WorkflowStatus.PAUSED),
+        (service.archive, WorkflowStatus.ARCHIVED),
+    ],
 )
 def test_only_the_moves_of_the_table_are_made(
     database: Database,
@@ -170,8 +186,10 @@ def test_only_the_moves_of_the_table_are_made(
 def test_the_table_of_moves_is_the_one_of_the_product() -> None:
     assert {(present.value, new.value) for present in MOVES for new in MOVES[present]} == {
         ("draft", "active"),
+        ("draft", "archived"),
         ("active", "paused"),
         ("paused", "active"),
+        ("paused", "archived"),
     }
     assert set(MOVES) == set(WorkflowStatus)
 

@@ -3,7 +3,6 @@
 Every function works in the caller's transaction, which has its account set.
 """
 
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from operator import eq, ge, lt
@@ -13,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, func, insert, select, text, update
 
 from enrollment_pipeline.enrollment.states import JobStatus
-from enrollment_pipeline.errors import JobNotFoundError, WorkflowNotFoundError
+from enrollment_pipeline.errors import JobNotFoundError
 from enrollment_pipeline.records import (
     Account,
     AccountSettings,
@@ -87,22 +86,6 @@ def account_of(connection: Connection, job_id: UUID) -> Account:
     if row is None:
         raise JobNotFoundError(f"There is no job {job_id}.")
     return Account(row.id, row.name, AccountSettings.model_validate(row.settings))
-
-
-def find_workflow(connection: Connection, reference: str) -> Workflow:
-    """Return the workflow with this name (in any case) or id.
-
-    Raises:
-        WorkflowNotFoundError: the account has none.
-    """
-    known_by = func.lower(workflows.c.name) == func.lower(reference)
-    with suppress(ValueError):
-        # A name never reads like an id.
-        known_by = workflows.c.id == UUID(reference)
-    row = connection.execute(select(workflows).where(known_by)).first()
-    if row is None:
-        raise WorkflowNotFoundError(f"There is no workflow {reference!r} in this account.")
-    return _workflow(row)
 
 
 def lock_account(connection: Connection, account_id: UUID) -> None:
@@ -359,16 +342,6 @@ _SELECT_JOB = select(
 ).join(workflows, workflows.c.id == enrollment_jobs.c.workflow_id)
 
 
-def _workflow(row: Row[Any]) -> Workflow:
-    fields = row._mapping
-    return Workflow.from_config(
-        fields.get("workflow_id", fields["id"]),
-        fields["name"],
-        fields.get("workflow_status", fields["status"]),
-        fields["config"],
-    )
-
-
 def _job(row: Row[Any]) -> Job:
     fields = row._mapping
     plain = {
@@ -377,7 +350,9 @@ def _job(row: Row[Any]) -> Job:
         if name not in ("workflow", "status", "counts")
     }
     return Job(
-        workflow=_workflow(row),
+        workflow=Workflow.from_config(
+            fields["workflow_id"], fields["name"], fields["workflow_status"], fields["config"]
+        ),
         status=JobStatus(fields["status"]),
         counts={outcome: fields[outcome] for outcome in _COUNTED},
         **plain,

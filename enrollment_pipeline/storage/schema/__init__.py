@@ -33,6 +33,13 @@ from enrollment_pipeline.storage.schema.notifications import (
     notifications,
     webhook_secrets,
 )
+from enrollment_pipeline.storage.schema.templates import (
+    integrations,
+    template_shares,
+    template_usage,
+    template_versions,
+    templates,
+)
 from enrollment_pipeline.storage.schema.triggers import (
     events,
     trigger_evaluations,
@@ -56,6 +63,7 @@ __all__ = [
     "enrollment_outcomes",
     "enrollments",
     "events",
+    "integrations",
     "job_inputs",
     "members",
     "notification_channels",
@@ -63,6 +71,10 @@ __all__ = [
     "notifications",
     "rate_buckets",
     "selected_contacts",
+    "template_shares",
+    "template_usage",
+    "template_versions",
+    "templates",
     "trigger_evaluations",
     "trigger_log",
     "trigger_watermarks",

@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ForeignKeyConstraint,
     Identity,
@@ -23,7 +24,12 @@ accounts = Table(
     Column("name", Text, nullable=False),
     Column("settings", JSONB, nullable=False, server_default=text("'{}'")),
     instant("created_at", required=True),
+    # An agency has sub-accounts, which have it as their parent, and shares templates with them.
+    Column("agency", Boolean, nullable=False, server_default=text("false")),
+    Column("parent_id", Uuid),
     PrimaryKeyConstraint("id", name="accounts_pkey"),
+    ForeignKeyConstraint(["parent_id"], ["enrollment.accounts.id"], name="accounts_parent"),
+    Index("accounts_parent_id", "parent_id", postgresql_where=text("parent_id is not null")),
     Index("accounts_name_key", text("lower(name)"), unique=True),
 )
 

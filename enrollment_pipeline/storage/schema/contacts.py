@@ -10,6 +10,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Identity,
     Index,
+    Integer,
     PrimaryKeyConstraint,
     SmallInteger,
     Table,
@@ -94,10 +95,23 @@ workflows = Table(
     Column("config", JSONB, nullable=False, server_default=text("'{}'")),
     instant("created_at", required=True),
     instant("updated_at", required=True),
+    # Goes up with every change of the document, so that two people do not overwrite each other.
+    Column("version", Integer, nullable=False, server_default="1"),
+    # The template that it was cloned from, as it was then.
+    Column("template_id", Uuid),
+    Column("template_version", Integer),
+    Column("template_category", Text),
+    instant("cloned_at"),
     PrimaryKeyConstraint("id", name="workflows_pkey"),
     ForeignKeyConstraint(["account_id"], ["enrollment.accounts.id"], name="workflows_account"),
     one_of("status", "draft", "active", "paused", "archived"),
     Index("workflows_name_key", "account_id", text("lower(name)"), unique=True),
+    Index(
+        "workflows_template",
+        "account_id",
+        "template_id",
+        postgresql_where=text("template_id is not null"),
+    ),
 )
 
 enrollments = Table(

@@ -110,7 +110,8 @@ trigger_evaluations = Table(
     instant("fire_at"),
     Column("job_id", Uuid),
     instant("evaluated_at", required=True),
-    PrimaryKeyConstraint("number", name="trigger_evaluations_pkey"),
+    # In the order of the log of an account.
+    PrimaryKeyConstraint("account_id", "number", name="trigger_evaluations_pkey"),
     one_of(
         "result",
         "fired",
@@ -123,6 +124,7 @@ trigger_evaluations = Table(
         "repeated",
         "loop",
         "late",
+        "trigger_unreadable",
     ),
     # However often an event is evaluated or a window run, it is once for each trigger.
     Index(

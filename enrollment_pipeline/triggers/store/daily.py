@@ -43,7 +43,7 @@ _DELETE_EVENTS = text(
 _DELETE_EVALUATIONS = text(
     """
     delete from enrollment.trigger_evaluations
-    where number in (
+    where account_id = :account_id and number in (
       select number from enrollment.trigger_evaluations
       where account_id = :account_id and result <> 'queued' and evaluated_at < :before
         and (occurrence is null or evaluated_at < :occurrences_before)

@@ -69,10 +69,11 @@ _DUE = text(
 _RESOLVE = text(
     """
     update enrollment.trigger_evaluations e set result = r.result, reason = r.reason,
-      job_id = r.job_id, evaluated_at = now()
+      job_id = r.job_id, fire_at = coalesce(r.fire_at, e.fire_at), evaluated_at = now()
     from unnest(cast(:numbers as bigint[]), cast(:results as text[]), cast(:reasons as text[]),
-      cast(:jobs as uuid[])) r (number, result, reason, job_id)
-    where e.number = r.number
+      cast(:jobs as uuid[]), cast(:openings as timestamptz[]))
+      r (number, result, reason, job_id, fire_at)
+    where e.account_id = :account_id and e.number = r.number
     """
 )
 
@@ -98,17 +99,28 @@ def claim_due(
     return connection.execute(_DUE, asked).all()
 
 
-def resolve(
-    connection: Connection, found: Sequence[tuple[int, str, str | None, UUID | None]]
-) -> None:
-    """Write down what became of claimed firings: number, result, reason and job."""
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What became of a firing that waited; `fire_at` where it is to wait again."""
+
+    number: int
+    result: str
+    reason: str | None
+    job_id: UUID | None = None
+    fire_at: datetime | None = None
+
+
+def resolve(connection: Connection, account_id: UUID, found: Sequence[Resolved]) -> None:
+    """Write down what became of claimed firings."""
     connection.execute(
         _RESOLVE,
         {
-            "numbers": [one[0] for one in found],
-            "results": [one[1] for one in found],
-            "reasons": [one[2] for one in found],
-            "jobs": [one[3] for one in found],
+            "account_id": account_id,
+            "numbers": [one.number for one in found],
+            "results": [one.result for one in found],
+            "reasons": [one.reason for one in found],
+            "jobs": [one.job_id for one in found],
+            "openings": [one.fire_at for one in found],
         },
     )
 

@@ -10,7 +10,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, case, func, select, text
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Row,
+    case,
+    extract,
+    func,
+    select,
+    text,
+)
 
 from enrollment_pipeline.storage.copying import driver_cursor
 from enrollment_pipeline.storage.schema import events
@@ -23,7 +33,7 @@ class ClaimedEvent:
     """An event whose turn has come: nobody else evaluates it.
 
     What was written into the table itself may hold anything in place of `data` and
-    `previous_state`.
+    `previous_state`. `dated` is whether it happened at a time that there is a calendar for.
     """
 
     number: int
@@ -31,7 +41,7 @@ class ClaimedEvent:
     contact_id: UUID | None
     email: str | None
     external_id: str | None
-    occurred_at: datetime
+    dated: bool
     data: dict[str, Any]
     previous_state: dict[str, Any] | None
 
@@ -54,7 +64,8 @@ _COPY_INCOMING = (
     "previous_state, rejection) from stdin"
 )
 # Of two with one id, in what comes in or before, the first counts, unless it was rejected and this
-# one is right. In the order in which they came, which is the one in which they are evaluated.
+# one is right; of two rejected ones, the later says why. In the order in which they came, which is
+# the one in which they are evaluated.
 _KEEP = text(
     """
     with kept as (
@@ -71,8 +82,10 @@ _KEEP = text(
         contact_id = excluded.contact_id, email = excluded.email,
         external_id = excluded.external_id, occurred_at = excluded.occurred_at,
         data = excluded.data, previous_state = excluded.previous_state,
-        source = excluded.source, received_at = now(), processed_at = null, rejection = null
-      where events.rejection is not null and excluded.rejection is null
+        source = excluded.source, received_at = now(), processed_at = excluded.processed_at,
+        rejection = excluded.rejection
+      where events.rejection is not null
+        and excluded.rejection is distinct from events.rejection
       returning rejection
     )
     select count(*) filter (where rejection is null) as accepted,
@@ -80,7 +93,8 @@ _KEEP = text(
     """
 )
 
-# Claimed and marked by one statement: all of the evaluation is in its transaction.
+# Claimed and marked by one statement: all of the evaluation is in its transaction. Of the time only
+# whether Python has it: infinity, which the database takes, cannot even be read.
 _CLAIM = text(
     """
     with claimed as materialized (
@@ -90,18 +104,21 @@ _CLAIM = text(
       limit :most
       for update skip locked
     )
-    update enrollment.events e set processed_at = now() from claimed
-    where e.account_id = :account_id and e.number = claimed.number
-    returning e.number, e.type, e.contact_id, e.email, e.external_id, e.occurred_at,
-      e.data::text, e.previous_state::text
+    update enrollment.events set processed_at = now() from claimed
+    where events.account_id = :account_id and events.number = claimed.number
+    returning events.number, type, contact_id, email, external_id,
+      extract(year from occurred_at at time zone 'UTC') between 1 and 9999 as dated,
+      data::text, previous_state::text
     """
 )
 _STORED = text(
     """
-    select number, type, contact_id, email, external_id, occurred_at, data::text,
-      previous_state::text
+    select number, type, contact_id, email, external_id,
+      extract(year from occurred_at at time zone 'UTC') between 1 and 9999 as dated,
+      data::text, previous_state::text
     from enrollment.events
-    where received_at >= :since and rejection is null and number > :after
+    where received_at >= :since and isfinite(received_at)
+      and rejection is null and number > :after
       and type = any(cast(:types as text[]))
     order by number
     limit :most
@@ -124,7 +141,10 @@ def keep(
     now: datetime,
     source: str,
 ) -> tuple[int, int]:
-    """Insert events that are new by their id; return how many were accepted and rejected."""
+    """Insert events that are new by their id; return how many were accepted and rejected.
+
+    Neither counts what changed nothing.
+    """
     connection.execute(text("drop table if exists pg_temp.incoming_events"))
     connection.execute(_CREATE_INCOMING)
     with driver_cursor(connection) as cursor, cursor.copy(_COPY_INCOMING) as copy:
@@ -164,7 +184,8 @@ def page(
 ) -> tuple[Sequence[Row[Any]], int]:
     """Return one page of the events, newest first, each with its `status`, and how many there are.
 
-    A status is `pending`, `processed` or `rejected`.
+    A status is `pending`, `processed` or `rejected`. Times are naive, in UTC; None is one that no
+    calendar has.
     """
     column = events.c
     state = case(
@@ -178,14 +199,28 @@ def page(
     total = connection.execute(
         select(func.count()).select_from(events).where(*conditions)
     ).scalar_one()
+    # Neither `data` nor `previous_state`: they may hold what cannot be read.
+    shown = ("event_id", "type", "contact_id", "email", "external_id", "source", "rejection")
     statement = (
-        select(events, state.label("status"))
+        select(
+            *(column[name] for name in shown),
+            *map(_readable, (column.occurred_at, column.received_at, column.processed_at)),
+            state.label("status"),
+        )
         .where(*conditions)
         .order_by(column.number.desc())
         .limit(limit)
         .offset(offset)
     )
-    return connection.execute(statement).all(), total
+    found: Any = connection.execute(statement).all()
+    return found, total
+
+
+def has_type(connection: Connection, name: str | None) -> bool:
+    """Return whether an event came in under that type, whether or not there is such a type."""
+    return connection.execute(
+        select(select(events.c.number).where(events.c.type == name).exists())
+    ).scalar_one()
 
 
 def stored(
@@ -201,15 +236,21 @@ def stored(
     return [_event(row) for row in rows]
 
 
+def _readable(instant: Column[Any]) -> ColumnElement[Any]:
+    # Without its offset: by the clock of the session, the last day of the calendar may be past it.
+    naive = func.timezone("UTC", instant)
+    return case((extract("year", naive).between(1, 9999), naive)).label(instant.name)
+
+
 def _event(row: Any) -> ClaimedEvent:
-    number, kind, contact_id, email, external_id, occurred_at, data, before = row
+    number, kind, contact_id, email, external_id, dated, data, before = row
     return ClaimedEvent(
         number,
         kind,
         contact_id,
         email,
         external_id,
-        occurred_at,
+        bool(dated),
         exact_json.read(data),
         None if before is None else exact_json.read(before),
     )

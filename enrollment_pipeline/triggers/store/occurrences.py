@@ -6,16 +6,16 @@ Every function works in the caller's transaction, which has its account set.
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache
 from typing import Any
 from uuid import UUID
-from zoneinfo import available_timezones
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Date,
     DateTime,
+    Engine,
     FromClause,
     Integer,
     Select,
@@ -33,6 +33,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from enrollment_pipeline.clocks.local_time import zone_names
 from enrollment_pipeline.conditions.fields import CONTACT_FIELDS
 from enrollment_pipeline.conditions.model import FieldKind
 from enrollment_pipeline.conditions.sql_values import SqlText
@@ -43,6 +44,7 @@ CHUNK = 5_000
 """Contacts in memory at a time."""
 
 _contact = contacts.c
+_KNOWN_ZONES: WeakKeyDictionary[Engine, list[str]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def born_on(
 ) -> Iterator[list[DueContact]]:
     """Yield the contacts whose birthday is due and has not fired this year."""
     dues = _yearly(due)
-    zone = _zone_of_contact(account_zone)
+    zone = _zone_of_contact(known_zones(connection), account_zone)
     query = (
         _select(wanted, func.cast(dues.c.year, Text).label("occurrence"), dues.c.at)
         .select_from(
@@ -110,11 +112,11 @@ def anniversary_of(
 ) -> Iterator[list[DueContact]]:
     """Yield the contacts of whose date a year, or several, have passed, and who were not told."""
     dues = _yearly(due)
-    zone = _zone_of_contact(account_zone)
+    zone = _zone_of_contact(known_zones(connection), account_zone)
     day = _day_of(field, zone)
     key = extract("month", day) * 100 + extract("day", day)
     query = (
-        _select(wanted, func.cast(dues.c.year, Text).label("occurrence"), dues.c.at)
+        _select(wanted, _of_field(func.cast(dues.c.year, Text), field), dues.c.at)
         .select_from(contacts.join(dues, and_(dues.c.key == key, dues.c.zone == zone)))
         .where(extract("year", day) < dues.c.year)
     )
@@ -142,10 +144,10 @@ def dated_on(
         )
         .render_derived("dues")
     )
-    zone = _zone_of_contact(account_zone)
+    zone = _zone_of_contact(known_zones(connection), account_zone)
     day = _day_of(field, zone)
     query = _select(
-        wanted, func.to_char(dues.c.day, "YYYY-MM-DD").label("occurrence"), dues.c.at
+        wanted, _of_field(func.to_char(dues.c.day, "YYYY-MM-DD"), field), dues.c.at
     ).select_from(contacts.join(dues, and_(dues.c.day == day, dues.c.zone == zone)))
     yield from _chunks(connection, trigger_id, query, wanted)
 
@@ -166,13 +168,29 @@ def matching(
     yield from _chunks(connection, trigger_id, query, ())
 
 
-@cache
-def known_zones() -> list[str]:
-    """Return the names of all time zones, in order; looked for once per process, which costs 5 ms.
+def known_zones(connection: Connection) -> list[str]:
+    """Return the names of the time zones that this program and the database both know, in order.
 
-    Each look at a dated trigger asks twice, and half of its time was this.
+    One name that the database does not know would fail the look at everybody. Asked once for each
+    server, because it reads the files of all zones.
     """
-    return sorted(available_timezones())
+    engine = connection.engine
+    found = _KNOWN_ZONES.get(engine)
+    if found is None:
+        names = connection.scalars(text("select name from pg_timezone_names"))
+        found = _KNOWN_ZONES[engine] = sorted(zone_names().intersection(names))
+    return found
+
+
+def zones_lived_in(connection: Connection) -> set[str]:
+    """Return what living contacts have as their time zone."""
+    return set(
+        connection.scalars(
+            select(_contact.timezone)
+            .where(_contact.deleted_at.is_(None), _contact.timezone.is_not(None))
+            .distinct()
+        )
+    )
 
 
 def lock_trigger(connection: Connection, trigger_id: UUID) -> None:
@@ -229,9 +247,9 @@ def _keys(due: Sequence[YearlyDue]) -> list[int]:
     return sorted({one.key for one in due})
 
 
-def _zone_of_contact(account_zone: str) -> ColumnElement[str]:
-    """Return the zone whose clock a contact goes by; what is no zone counts as none."""
-    known = func.any(literal(known_zones(), ARRAY(Text)))
+def _zone_of_contact(zones: Sequence[str], account_zone: str) -> ColumnElement[str]:
+    """Return the zone whose clock a contact goes by; what is no known zone counts as none."""
+    known = func.any(literal(zones, ARRAY(Text)))
     return case((_contact.timezone == known, _contact.timezone), else_=literal(account_zone, Text))
 
 
@@ -253,6 +271,11 @@ def _day_of(field: str, zone: ColumnElement[str]) -> ColumnElement[Any]:
         (func.length(said.raw) == 10, cast(func.timezone("UTC", moment), Date)),
         else_=cast(func.timezone(zone, moment), Date),
     )
+
+
+def _of_field(key: ColumnElement[str], field: str) -> ColumnElement[str]:
+    """Return the occurrence of a year or a day of a field: of another field it is another one."""
+    return key.op("||")(literal(f" {field}", Text)).label("occurrence")
 
 
 def _select(

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 
-from enrollment_pipeline.records import Workflow
+from enrollment_pipeline.records import Workflow, WorkflowStatus
 from enrollment_pipeline.storage.schema import triggers, workflows
 from enrollment_pipeline.triggers.documents import TriggerDocument, load_trigger
 
@@ -73,8 +73,13 @@ def add(
 
 
 def change(connection: Connection, trigger: Trigger, document: TriggerDocument) -> None:
-    """Replace what a trigger says; one that becomes active does not fire for the past."""
-    begins = document.settings.active and not trigger.active
+    """Replace what a trigger says.
+
+    It does not fire for what was before it became active, or began to wait for this.
+    """
+    begins = document.settings.active and (
+        not trigger.active or document.waits_for != trigger.document.waits_for
+    )
     connection.execute(
         update(triggers)
         .where(_column.id == trigger.id)
@@ -142,7 +147,7 @@ def workflow_config(connection: Connection, workflow_id: UUID) -> dict[str, Any]
 
 
 def causing(connection: Connection) -> Iterable[Row[Any]]:
-    """Return workflow id, name, document, event and key of every active trigger."""
+    """Return workflow id, name, document, event and key of the triggers that can fire."""
     return connection.execute(
         select(
             workflows.c.id,
@@ -152,7 +157,11 @@ def causing(connection: Connection) -> Iterable[Row[Any]]:
             _column.match_key,
         )
         .join(workflows, workflows.c.id == _column.workflow_id)
-        .where(_column.deleted_at.is_(None), _column.active)
+        .where(
+            _column.deleted_at.is_(None),
+            _column.active,
+            workflows.c.status == WorkflowStatus.ACTIVE,
+        )
     )
 
 
@@ -176,7 +185,7 @@ _WAITING = text(
       join enrollment.triggers t on t.event = h.type and t.match_key = h.key
       where t.active and t.deleted_at is null
     )
-    select f.id, f.version, f.event, f.match_key, w.status
+    select f.id, f.version, f.event, f.match_key, w.status, w.name
     from found f join enrollment.workflows w on w.id = f.workflow_id
     """
 ).bindparams(bindparam("types", type_=ARRAY(TEXT)), bindparam("keys", type_=ARRAY(TEXT)))
@@ -184,8 +193,9 @@ _WAITING = text(
 
 def waiting(
     connection: Connection, happened: Iterable[tuple[str, str | None]]
-) -> Sequence[Row[UUID, int, str, str | None, str]]:
-    """Return id, version, event, key and workflow status of the triggers that wait for these.
+) -> Sequence[Row[UUID, int, str, str | None, str, str]]:
+    """Return the triggers that wait for these: id, version, event, key, and the workflow's status
+    and name.
 
     `happened` are pairs of an event type and the value of its key, each once.
     """

@@ -1,0 +1,1 @@
+"""The library of templates: shipped, made from workflows, shared, cloned, updated."""
