@@ -80,8 +80,6 @@ def pairs(given: Iterable[str], example: str) -> dict[str, str]:
             )
         if name.strip() in found:
             raise UsageError(f"{name.strip()!r} is given twice.")
-        if name.strip() in found:
-            raise UsageError(f"{name.strip()!r} is given twice.")
         found[name.strip()] = value.strip()
     return found
 

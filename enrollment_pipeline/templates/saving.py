@@ -5,7 +5,7 @@ and what becomes of clones when a template changes (`versions`).
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from enrollment_pipeline.accounts.members import list_members
 from enrollment_pipeline.accounts.operations import Operation, operation
+from enrollment_pipeline.accounts.store import is_agency
 from enrollment_pipeline.errors import (
     InvalidRequestError,
     InvalidTemplateError,
@@ -42,15 +43,15 @@ from enrollment_pipeline.templates.notices import tell_all_who_see
 from enrollment_pipeline.templates.personal import found_in
 from enrollment_pipeline.templates.placeholding import Replacement
 from enrollment_pipeline.templates.sanitising import sanitise
-from enrollment_pipeline.templates.store import library, sharing, usage
+from enrollment_pipeline.templates.store import library, usage
 from enrollment_pipeline.workflows import service as workflows
 from enrollment_pipeline.workflows.request import WorkflowName
 from enrollment_pipeline.workflows.service import refuse
 
-# Words in a row that may be a name, and how many different ones are asked about.
-_LONGEST_NAME = 3
-_MOST_ASKED = 100_000
-_word = re.compile(r"[^\W\d_]+(?:['’.-][^\W\d_]+)*")
+# Words in a row that may be a name, and from how many on they are asked about.
+_LONGEST_NAME = 5
+_ASKED_AT_ONCE = 50_000
+_word = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,7 @@ def update(
         ForbiddenError: whoever asks may not.
         InvalidRequestError: something that is said about it cannot be used.
         InvalidTemplateError: the content is not valid; every problem is listed.
-        TemplateExistsError: the account sees another template of that name.
+        TemplateExistsError: the account or the product has another template of that name.
         TemplateFixedError: it is shipped, or shared by the agency.
         TemplateNotFoundError: the account sees no such template.
         WorkflowNotFoundError: the account has no such workflow.
@@ -153,6 +154,7 @@ def update(
         raise InvalidTemplateError("The content of a template is an object.")
     people = _members(database, account)
     with _operation(database, account, actor, "template.update", reference) as doing:
+        library.lock_new(doing.connection)
         template = own_in(doing.connection, account, reference, lock=True)
         present = document_in(doing.connection, template)
         values = _values(doing.connection, account, template, wanted, people)
@@ -248,7 +250,7 @@ def _values(
 
 def _check_limit(connection: Connection, account: Account) -> None:
     most = account.settings.max_templates
-    if most is None or sharing.is_agency(connection, account.id):
+    if most is None or is_agency(connection, account.id):
         return
     if library.count_own(connection, account.id) >= most:
         raise TemplateLimitError(
@@ -261,7 +263,7 @@ def _clean(
 ) -> tuple[dict[str, Any], tuple[Replacement, ...]]:
     part = workflow_part(document)
     part.pop("name", None)
-    known = [*people, *usage.known_names(connection, _words(part))]
+    known = [*people, *_known_names(connection, part)]
     cleaned = sanitise(part, people=known)
     return workflow_part(cleaned.document), cleaned.replaced
 
@@ -277,7 +279,7 @@ def _clean_text(connection: Connection, text: str, people: Sequence[str]) -> str
 
 def _refuse_personal(connection: Connection, texts: Sequence[str], people: Sequence[str]) -> None:
     """Do nothing for texts that hold nothing personal; a name or a tag cannot be cleaned."""
-    known = People.of([*people, *usage.known_names(connection, _words(list(texts)))])
+    known = People.of([*people, *_known_names(connection, list(texts))])
     for text in texts:
         if found_in(text, known):
             raise InvalidRequestError(
@@ -286,22 +288,30 @@ def _refuse_personal(connection: Connection, texts: Sequence[str], people: Seque
             )
 
 
-def _words(document: object) -> list[str]:
-    """Return the words of all texts in lower case, alone and up to three in a row."""
-    found: dict[str, None] = {}
+def _words(document: object) -> Iterator[list[str]]:
+    """Yield the words of all texts in lower case, alone and several in a row, in portions."""
+    found: set[str] = set()
     waiting = [document]
-    while waiting and len(found) < _MOST_ASKED:
+    while waiting:
         one = waiting.pop()
         if isinstance(one, str):
             words = _word.findall(one.lower())
             for length in range(1, _LONGEST_NAME + 1):
-                for at in range(len(words) - length + 1):
-                    found[" ".join(words[at : at + length])] = None
+                found.update(
+                    " ".join(words[at : at + length]) for at in range(len(words) - length + 1)
+                )
         elif isinstance(one, Mapping):
             waiting += [*one.keys(), *one.values()]
         elif isinstance(one, list | tuple):
             waiting += one
-    return list(found)
+        if len(found) >= _ASKED_AT_ONCE:
+            yield list(found)
+            found = set()
+    yield list(found)
+
+
+def _known_names(connection: Connection, document: object) -> list[str]:
+    return [name for words in _words(document) for name in usage.known_names(connection, words)]
 
 
 def _members(database: Database, account: Account) -> list[str]:

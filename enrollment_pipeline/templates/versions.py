@@ -143,12 +143,15 @@ def merge(
         merged = _merged(base, found.document, newest, wanted)
         left = changes.updates(base, canonical(merged), newest)
         settled = settle or not left
+        behind = present.lineage is not None and (
+            present.lineage.version != offered.template.version
+        )
         changed = workflows.change(
             doing,
             account,
             present,
             {**dict.fromkeys(found.document), **merged},
-            template_version=offered.template.version if settled else None,
+            template_version=offered.template.version if settled and behind else None,
             actor=actor,
         )
         if settled:

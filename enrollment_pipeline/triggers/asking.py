@@ -19,7 +19,9 @@ from enrollment_pipeline.triggers.due import Span, due_contacts, occurrence_at, 
 from enrollment_pipeline.triggers.evaluation import Ready, Record, Result
 from enrollment_pipeline.triggers.store.occurrences import DueContact, known_zones
 
-UNMATCHED = frozenset({Result.FILTERS, Result.CONTACT_UNKNOWN, Result.CONTACT_DELETED})
+UNMATCHED = frozenset(
+    {Result.FILTERS, Result.CONTACT_UNKNOWN, Result.CONTACT_DELETED, Result.TRIGGER_UNREADABLE}
+)
 """Results of a trigger that was not for this contact; the log draws the same line."""
 
 WITHIN = (Operator.WITHIN_LAST, Operator.WITHIN_NEXT)

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from enrollment_pipeline.accounts.operations import Operation, operation
 from enrollment_pipeline.errors import (
     InvalidRequestError,
+    InvalidStateError,
     InvalidTriggerError,
     TriggerExistsError,
     TriggerLoopError,
@@ -74,6 +75,7 @@ def update(
     Raises:
         ForbiddenError: whoever asks may not.
         InvalidTriggerError: the trigger would not be valid; every error is listed.
+        InvalidStateError: its active workflow has steps, and it would wait for something else.
         TriggerLoopError: the workflow would start itself, directly or through others.
         TriggerNotFoundError: the account has no such trigger.
     """
@@ -94,6 +96,7 @@ def update(
         wanted = parse_trigger(_merged(present.document.as_dict(), dict(changes)))
         if wanted.waits_for != present.document.waits_for:
             _refuse_ended(account, wanted)
+            _refuse_in_part(doing.connection, present)
         _change(doing, present, wanted)
         return _present(doing.connection, trigger_id)
 
@@ -121,11 +124,13 @@ def delete(database: Database, account: Account, reference: str, *, actor: str) 
     """End a trigger; its log stays, and its workflow may have another one.
 
     Raises:
+        InvalidStateError: its workflow is active and has steps.
         TriggerNotFoundError: the account has no such trigger.
     """
     trigger_id = find(database, account, reference).id
     with _operation(database, account, actor, "trigger.delete", trigger_id) as doing:
         present = _present(doing.connection, trigger_id, lock=True)
+        _refuse_in_part(doing.connection, present)
         triggers.delete(doing.connection, trigger_id)
         doing.details = {
             "workflow": present.workflow.name,
@@ -284,6 +289,20 @@ def _refuse_ended(account: Account, wanted: TriggerDocument) -> None:
         raise InvalidTriggerError(
             f"The trigger is not valid (1 error). parameters: {message}",
             details={"errors": [{"path": "parameters", "message": message}]},
+        )
+
+
+def _refuse_in_part(connection: Connection, present: Trigger) -> None:
+    """Do nothing where the workflow needs not be valid with the trigger, or has no steps.
+
+    Raises:
+        InvalidStateError: steps may ask for what only the present event says.
+    """
+    active = present.workflow.status is WorkflowStatus.ACTIVE
+    if active and triggers.workflow_config(connection, present.workflow.id).get("steps"):
+        raise InvalidStateError(
+            f"The workflow {present.workflow.name!r} is active, and its steps go with its trigger.",
+            remedy="Change both with: enrollment workflows edit; or pause the workflow first.",
         )
 
 

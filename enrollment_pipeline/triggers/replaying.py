@@ -195,7 +195,8 @@ def _is_for(asked: _Asked, event: ClaimedEvent) -> bool:
     """
     document = asked.one.document
     return (
-        isinstance(event.data, dict)
+        event.dated
+        and isinstance(event.data, dict)
         and value_of_key(document.event, event.data) == document.match_key
         and not payload_faults(document.event, event.data)
         and bool(event.contact_id or event.email or event.external_id)

@@ -67,8 +67,10 @@ class Flow:
         return following
 
 
-def flow_of(steps: object) -> Flow:
+def flow_of(steps: object, goals: object = ()) -> Flow:
     """Return the flow of the steps of a document; entries that are no steps are passed over.
+
+    From a step that asks for a goal, a way leads to where the goal leads.
 
     Of two steps with one id, the first counts.
     """
@@ -83,12 +85,26 @@ def flow_of(steps: object) -> Flow:
         for step_id, step in known.items()
         for edge in _edges(step_id, step, below.get(step_id))
     )
+    edges += tuple(_ways_to_goals(known, goals))
     resting = frozenset(
         step_id
         for step_id, step in known.items()
         if step.get("type") == "wait" and step.get("duration")
     )
     return Flow(order, edges, resting)
+
+
+def _ways_to_goals(known: Mapping[str, Mapping[str, Any]], goals: object) -> Iterator[Edge]:
+    targets = {
+        goal["name"]: goal.get("then")
+        for goal in (goals if isinstance(goals, list | tuple) else ())
+        if isinstance(goal, Mapping) and isinstance(goal.get("name"), str)
+    }
+    for step_id, step in known.items():
+        wanted = step.get("goal")
+        target = targets.get(wanted) if isinstance(wanted, str) else None
+        if step.get("type") == "goal" and isinstance(target, str) and target in known:
+            yield Edge(step_id, "goal", target)
 
 
 def _edges(step_id: str, step: Mapping[str, Any], below: str | None) -> Iterator[Edge]:

@@ -324,6 +324,8 @@ def locked(connection: Connection, workflow_id: UUID) -> StoredWorkflow:
     Raises:
         WorkflowNotFoundError: the account has none of that id.
     """
+    # In this order everywhere: names, triggers, the workflow.
+    store.lock_new(connection)
     triggers.lock_changes(connection)
     return _present(connection, workflow_id, lock=True)
 

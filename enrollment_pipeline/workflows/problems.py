@@ -19,6 +19,7 @@ from enrollment_pipeline.workflows.documents import KEYS, Goal, WorkflowDocument
 from enrollment_pipeline.workflows.steps import DEPRECATED, STEP_TYPES, fields_of
 
 _ALIKE = 70
+_WAYS_TO_WAIT = ("duration", "until", "business_hours")
 _subject = re.compile(r"^[A-Z][a-z]+ should")
 
 
@@ -53,7 +54,7 @@ def shape_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
         )
         return
     for index, step in enumerate(document.get("steps") or ()):
-        if step["type"] == "wait" and not step.keys() & {"duration", "until", "business_hours"}:
+        if step["type"] == "wait" and all(step.get(way) is None for way in _WAYS_TO_WAIT):
             yield Problem(
                 f"steps[{index}]",
                 "says not for what to wait: duration, until or business_hours.",

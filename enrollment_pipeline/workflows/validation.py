@@ -7,7 +7,7 @@ as loops through other workflows and integrations that are not connected (`check
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -41,7 +41,18 @@ def problems_of(document: object) -> list[Problem]:
         return [Problem("", f"the document {fault}")]
     if not isinstance(document, Mapping):
         return [Problem("", "a workflow is an object.")]
-    rules = (shape_problems, _trigger, _actions, _ids, _flow, _conditions, _goals, _texts, _listed)
+    rules = (
+        shape_problems,
+        _trigger,
+        _actions,
+        _ids,
+        _flow,
+        _conditions,
+        _goals,
+        _texts,
+        _literal,
+        _listed,
+    )
     found = [problem for rule in rules for problem in rule(document)]
     return sorted(found, key=lambda problem: _place(problem.path))
 
@@ -124,7 +135,7 @@ def _ids(document: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _flow(document: Mapping[str, Any]) -> Iterator[Problem]:
-    flow = flow_of(document.get("steps"))
+    flow = flow_of(document.get("steps"), document.get("goals"))
     paths: dict[str, str] = {}
     for path, step in steps_of(document):
         if isinstance(step.get("id"), str):
@@ -167,7 +178,9 @@ def _conditions(document: Mapping[str, Any]) -> Iterator[Problem]:
             read = parse(tree, fields)
         except InvalidConditionError as error:
             for one in error.details["errors"]:
-                yield Problem(_below(path, one["path"]), one["message"])
+                # Without a trigger it is not known yet what an event says.
+                unfinished = document.get("trigger") is None
+                yield Problem(_below(path, one["path"]), one["message"], unfinished=unfinished)
         else:
             if not read.conditions:
                 yield Problem(path, "asks nothing: a condition is missing.", unfinished=True)
@@ -208,7 +221,7 @@ def _texts(document: Mapping[str, Any]) -> Iterator[Problem]:
     names = Names(data=_fields(document), values=[one for one in values if isinstance(one, str)])
     for path, step in steps_of(document):
         for below, text in texts_of(step):
-            for fault in faults(text, names):
+            for fault in dict.fromkeys(faults(text, names)):
                 yield Problem(f"{path}.{below}", fault, unfinished=True)
             if text.isspace() and below in _filled(step):
                 yield Problem(f"{path}.{below}", "is empty.", unfinished=True)
@@ -217,6 +230,27 @@ def _texts(document: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(
                 f"values.{name}", "is asked for and still empty.", unfinished=True, fill_in=True
             )
+
+
+def _literal(document: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield the placeholders where none is filled in: in the trigger and in conditions.
+
+    Templates have them there, for what was personal.
+    """
+    asked = [("trigger", document.get("trigger"))]
+    for key in ("steps", "goals"):
+        asked += [
+            (f"{path}.condition", one.get("condition")) for path, one in _objects(document, key)
+        ]
+    for path, value in asked:
+        for below, text in _texts_in(path, value, _DEEPEST_TEXT):
+            if "{{" in text:
+                yield Problem(
+                    below,
+                    f"{show(text)} is to be replaced: only texts of steps have placeholders.",
+                    unfinished=True,
+                    fill_in=True,
+                )
 
 
 def _filled(step: Mapping[str, Any]) -> frozenset[str]:
@@ -268,3 +302,17 @@ def _texts_in(path: str, value: object, depth: int) -> Iterator[tuple[str, str]]
 
 def _below(path: str, rest: str) -> str:
     return f"{path}.{rest}" if rest else path
+
+
+_RULES: tuple[Callable[[Mapping[str, Any]], Iterator[Problem]], ...] = (
+    shape_problems,
+    _trigger,
+    _actions,
+    _ids,
+    _flow,
+    _conditions,
+    _goals,
+    _texts,
+    _literal,
+    _listed,
+)

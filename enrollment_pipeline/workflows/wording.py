@@ -167,9 +167,9 @@ def _one_condition(node: Mapping[str, Any]) -> str:
 def wait(fields: Mapping[str, Any]) -> str:
     """Return for what a step waits, such as `for 3 days` or `until 2 days before ...`."""
     ways = []
-    if "duration" in fields:
+    if fields.get("duration") is not None:
         ways.append(f"for {plain(fields['duration'])}")
-    if "until" in fields:
+    if fields.get("until") is not None:
         ways.append(f"until {_from(fields.get('offset'))}{plain(fields['until'])}")
     if fields.get("business_hours"):
         ways.append("for business hours")

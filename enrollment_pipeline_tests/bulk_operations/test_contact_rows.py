@@ -120,6 +120,14 @@ def test_blank_cells_say_nothing() -> None:
         ({"birthday": "2026-02-29"}, "birthday", "has a date that is not a day of the form"),
         ({"birthday": "0000-01-01"}, "birthday", "has a date that is not a day of the form"),
         ({"timezone": "Berlin"}, "timezone", "has a time zone that is not one such as"),
+        # What means another zone on each machine is none.
+        ({"timezone": "localtime"}, "timezone", "has a time zone that is not one such as"),
+        (
+            {"external_id": "x" * 321},
+            "external_id",
+            "has an external_id of more than 320 characters",
+        ),
+        ({"timezone": "posixrules"}, "timezone", "has a time zone that is not one such as"),
     ],
 )
 def test_an_unusable_cell_rejects_the_row_with_its_place_and_reason(

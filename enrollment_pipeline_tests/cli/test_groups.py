@@ -37,6 +37,34 @@ def test_accounts_are_told_to_people_too(enroll: Enroll, database: Database) -> 
     assert enroll("accounts", "create", name).code == 3
 
 
+def test_an_agency_gets_sub_accounts_and_another_account_none(
+    enroll: Enroll, account: Account
+) -> None:
+    agency, sub, never = (f"a-{uuid4().hex}" for _ in range(3))
+
+    assert enroll("accounts", "create", agency, "--agency", "--json").json["name"] == agency
+    made = enroll("accounts", "create", sub, "--parent", agency, "--json").json
+    assert set(made) == {"account_id", "name", "settings"}
+    for options, code in (
+        (["--parent", account.name], "INVALID_STATE"),
+        (["--parent", sub], "INVALID_STATE"),
+        (["--parent", "no-such"], "ACCOUNT_NOT_FOUND"),
+        (["--parent", agency, "--agency"], "INVALID_REQUEST"),
+    ):
+        refused = enroll("accounts", "create", never, *options, "--json")
+        assert (refused.code, refused.json["error"]["code"]) == (3, code)
+    assert f'"{never}"' not in enroll("accounts", "list", "--json").out
+
+
+def test_a_setting_that_is_given_twice_is_not_changed(enroll: Enroll, account: Account) -> None:
+    settings = ("accounts", "settings", "--account", account.name, "--json")
+
+    answer = enroll(*settings, "max_lanes=2", "max_lanes=3")
+
+    assert (answer.code, answer.json["error"]["code"]) == (2, "USAGE")
+    assert enroll(*settings).json["settings"]["max_lanes"] == account.settings.max_lanes
+
+
 def test_a_workflow_is_created_activated_and_paused(enroll: Enroll, account: Account) -> None:
     def workflows(*arguments: str) -> Any:
         return enroll("--json", "--account", account.name, "workflows", *arguments).json
@@ -51,7 +79,16 @@ def test_a_workflow_is_created_activated_and_paused(enroll: Enroll, account: Acc
     }
     assert workflows("activate", "welcome") == {**created, "status": "active"}
     assert workflows("pause", created["workflow_id"]) == {**created, "status": "paused"}
-    assert workflows("list") == {"workflows": [{**created, "status": "paused"}], "total": 1}
+    (listed,) = workflows("list")["workflows"]
+    assert listed == {
+        **created,
+        "status": "paused",
+        "steps": 0,
+        "version": 1,
+        "template": None,
+        "created_at": listed["created_at"],
+        "updated_at": listed["updated_at"],
+    }
     assert workflows("create", "Now", "--active")["status"] == "active"
     assert workflows("create", "Bad", "--require", "fax")["error"]["code"] == "INVALID_REQUEST"
 

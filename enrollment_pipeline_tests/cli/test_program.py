@@ -105,7 +105,7 @@ def test_the_help_loads_nothing_heavy() -> None:
 def _wait_for_a_blocked_statement(owner: Engine) -> None:
     statement = text(
         "select exists (select from pg_stat_activity "
-        "where wait_event_type = 'Lock' and query ilike '%workflows%for update%')"
+        "where wait_event_type = 'Lock' and query ilike '%workflows%for%update%')"
     )
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:

@@ -281,7 +281,10 @@ def test_what_is_due_is_fired_once(triggers: Call, automation: Automation) -> No
     }
     (row,) = answer(triggers, "log")["log"]
     assert (row["contact_id"], row["enrolled"], row["event_id"]) == (str(ada), True, None)
-    assert (row["occurrence"], row["due_at"]) == (due.date().isoformat(), due.isoformat())
+    assert (row["occurrence"], row["due_at"]) == (
+        f"{due.date().isoformat()} custom_fields.call",
+        due.isoformat(),
+    )
     assert due.date().isoformat() in triggers("log").out
     told = triggers("fire").out
     assert told.startswith("0 occurrences were due.\nEvaluated: 0 events")

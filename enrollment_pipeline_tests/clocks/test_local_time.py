@@ -1,15 +1,17 @@
 """Local times as instants, through everything that zones do to their clocks."""
 
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
-from enrollment_pipeline.clocks.local_time import instant_of_local, local_of_instant
+from enrollment_pipeline.clocks.local_time import instant_of_local, local_of_instant, zone_names
+from enrollment_pipeline.records import TimeZoneName
 
-ZONES = sorted(available_timezones() - {"localtime"})
+ZONES = sorted(zone_names())
 TICK = timedelta(microseconds=1)
 
 zones = st.sampled_from(ZONES)
@@ -109,3 +111,16 @@ def test_a_later_local_time_is_never_an_earlier_instant(
 def test_every_local_time_of_the_calendar_is_an_instant(zone: str, local: datetime) -> None:
     info = ZoneInfo(zone)
     assert isinstance(local_of_instant(instant_of_local(local, info), info), datetime)
+
+
+@pytest.mark.parametrize("name", ["localtime", "posixrules"])
+def test_what_means_another_zone_on_each_machine_is_no_zone_here_nor_in_settings(
+    name: str,
+) -> None:
+    assert name not in zone_names()
+    with pytest.raises(ValidationError, match="means another zone on each machine"):
+        TypeAdapter(TimeZoneName).validate_python(name)
+
+
+def test_every_other_zone_is_one_that_settings_take() -> None:
+    assert TypeAdapter(list[TimeZoneName]).validate_python(ZONES) == ZONES

@@ -1,6 +1,6 @@
 """Looking at triggers without anything coming of it, and making sure that nothing does."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from enrollment_pipeline.triggers import keeping, looking
 from enrollment_pipeline.triggers.documents import parse_trigger
@@ -57,7 +57,7 @@ def trial(
     *,
     trigger: Draft | None = None,
     previous: Document | None = None,
-    at: datetime | None = None,
+    at: datetime | date | None = None,
     now: datetime = OPEN,
 ) -> Document:
     """Test the trigger of the workflow Welcome, having made sure that nothing is written."""

@@ -218,14 +218,32 @@ NO_KEY = "The keys are event, parameters, filters, settings."
         (
             paid(settings={"enrollment_limit": "twice"}),
             "settings.enrollment_limit",
-            "Input should be 'single' or 'multiple'.",
+            "must be one of single, multiple.",
         ),
         (
             paid(settings={"lateness_hours": 0}),
             "settings.lateness_hours",
-            "Input should be greater than or equal to 1.",
+            "must be a whole number of hours from 1 to 8,760.",
         ),
-        (paid(settings={"actve": 1}), "settings.actve", "Extra inputs are not permitted."),
+        (
+            paid(settings={"lateness_hours": 9_999}),
+            "settings.lateness_hours",
+            "must be a whole number of hours from 1 to 8,760.",
+        ),
+        (paid(settings={"active": "perhaps"}), "settings.active", "must be true or false."),
+        (
+            paid(settings={"actve": 1}),
+            "settings.actve",
+            "is no setting; those are: enrollment_limit, respect_business_hours, active, lateness, "
+            "lateness_hours.",
+        ),
+        (paid(settings=[]), "settings", "must be an object."),
+        (
+            recurring(cron="0 9 * * MON", start="2030-01-01"),
+            "parameters.start",
+            "is from when an rrule counts; a cron expression has none. Leave it out, or write an "
+            "rrule.",
+        ),
         (paid(filters=[]), "filters", "a filter is an object, not a list."),
         (
             paid(filters={"field": "data.amout", "operator": "is_empty"}),

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 
+from enrollment_pipeline.triggers.store.occurrences import known_zones
 from enrollment_pipeline_tests.triggers.conftest import (
     Automation,
     Document,
@@ -63,6 +64,7 @@ def look(automation: Automation, first: datetime, days: int = 1) -> None:
 # Clocks
 
 ZONES = {
+    "machine": "localtime",
     "auckland": "Pacific/Auckland",
     "honolulu": "Pacific/Honolulu",
     "nowhere": "Mars/Olympus_Mons",
@@ -99,10 +101,30 @@ def test_each_contact_goes_by_its_own_clock_or_by_the_accounts(
     berlin = "2031-03-10 08:00"
     assert due(automation) == [
         ("auckland", "2031-03-09 20:00", occurrence),
-        *((name, berlin, occurrence) for name in ("empty", "lower", "nowhere", "silent")),
+        *(
+            (name, berlin, occurrence)
+            for name in ("empty", "lower", "machine", "nowhere", "silent")
+        ),
         ("honolulu", "2031-03-10 19:00", occurrence),
     ]
     assert len(automation.enrolled()) == len(ZONES)
+
+
+def test_a_zone_that_only_one_of_program_and_database_knows_holds_up_nobody(
+    automation: Automation,
+) -> None:
+    automation.automate(dated(time="11:00"))
+    automation.automate(anniversary(time="11:00"), "B")
+    own = {"until": "2031-03-10T11:00:00Z", "since": "2020-03-10T11:00:00Z"}
+    automation.contact("zed@example.com", timezone="localtime", custom_fields=own)
+    automation.contact("yan@example.com", custom_fields=own)
+
+    look(automation, utc("2031-03-10"))
+
+    assert [name for name, *_ in due(automation)] == ["yan", "yan", "zed", "zed"]
+    with automation.database.account(automation.account.id) as connection:
+        assert "localtime" not in known_zones(connection)
+        assert "Europe/Berlin" in known_zones(connection)
 
 
 @pytest.mark.parametrize(

@@ -177,3 +177,38 @@ def today(automation: Automation) -> date:
     with automation.database.account(automation.account.id) as connection:
         found: date = connection.scalar(text("select (now() at time zone 'UTC')::date"))
     return found
+
+
+def test_what_no_text_can_be_is_the_id_of_no_event(told: Automation) -> None:
+    for odd in ("a\udcffb", "a\0b"):
+        assert history.list_log(told.database, told.account, event_id=odd)["log"] == []
+        with pytest.raises(InvalidRequestError, match="no event type"):
+            history.list_events(told.database, told.account, event_type=odd)
+
+
+def test_rejected_events_are_listed_by_the_type_that_their_sender_has_misspelt(
+    automation: Automation,
+) -> None:
+    where = automation.database, automation.account
+    automation.send({"type": "tag_addd", "email": "ada@example.com", "data": {"tag": "lead"}})
+
+    assert history.list_events(*where, event_type="tag_addd")["total"] == 1
+    assert history.list_events(*where, event_type="tag_addd", status="pending")["total"] == 0
+    assert history.list_events(*where, event_type="tag_added")["total"] == 0
+    with pytest.raises(InvalidRequestError, match="no event type 'tag_ad'"):
+        history.list_events(*where, event_type="tag_ad")
+
+
+def test_the_log_of_an_account_is_read_by_an_index_of_its_own(automation: Automation) -> None:
+    # Without rows there is nothing to be planned: what counts is that it can be done.
+    with automation.database.account(automation.account.id) as connection:
+        connection.execute(text("set local enable_seqscan = off"))
+        connection.execute(text("set local enable_bitmapscan = off"))
+        connection.execute(text("set local enable_sort = off"))
+        plan = connection.scalars(
+            text(
+                "explain select * from enrollment.trigger_evaluations order by number desc limit 50"
+            )
+        ).all()
+    told = "\n".join(plan)
+    assert "Index Cond: (account_id = " in told

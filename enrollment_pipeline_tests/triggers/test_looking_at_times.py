@@ -1,6 +1,6 @@
 """Tests of triggers that the clock raises: when they are due for a contact, as the windows say."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -94,6 +94,17 @@ def test_the_day_that_is_tested_is_the_contacts_own(
 
     assert (found["due"], found["reasons"]) == (due, reasons)
     assert flags(found) == (ALL if due else NONE)
+
+
+def test_a_day_without_a_time_is_that_of_the_contact(automation: Automation) -> None:
+    automation.automate(on("birthday", leap_day="mar1"))
+    west = automation.contact("eve@example.com", birthday="1992-02-29", timezone="America/New_York")
+
+    found = trial(automation, west, at=date(2031, 3, 1))
+
+    assert (found["due"], flags(found)) == ("2031-03-01T14:00:00+00:00", ALL)
+    found = trial(automation, west, at=date(2031, 2, 28))
+    assert found["reasons"] == ["not due on 2031-02-28 (America/New_York)"]
 
 
 def test_midnight_belongs_to_the_day_that_it_begins(automation: Automation) -> None:

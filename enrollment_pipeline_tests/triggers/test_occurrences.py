@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Connection
 
+from enrollment_pipeline.accounts import members
+from enrollment_pipeline.errors import ForbiddenError
 from enrollment_pipeline.records import Account
 from enrollment_pipeline.triggers import keeping, occurrences
 from enrollment_pipeline.triggers.due import Span
@@ -116,6 +118,19 @@ def test_a_backfilled_window_does_not_turn_the_watermark_back(automation: Automa
 
     assert [occurrence for _, occurrence in automation.told()] == ["2031-02-28T09:00Z"]
     automation.work()
+
+
+def test_who_may_not_manage_workflows_fires_nothing(automation: Automation) -> None:
+    automation.automate(EVERY_DAY)
+    automation.contact()
+    where = automation.database, automation.account
+    members.add(*where, "boss", ["account:admin"], actor="boss")
+
+    with pytest.raises(ForbiddenError):
+        catch_up(automation, at("09:00"))
+
+    assert automation.log() == []
+    assert automation.audit()[-1] == ("ann", "triggers.fire", "denied")
 
 
 # Lateness

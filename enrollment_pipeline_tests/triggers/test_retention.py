@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from enrollment_pipeline.triggers import retention
-from enrollment_pipeline_tests.triggers.conftest import PAYMENT, Automation, MakeAutomation
+from enrollment_pipeline_tests.triggers.conftest import PAYMENT, Automation, MakeAutomation, utc
 
 BIRTHDAY = {"event": "birthday", "parameters": {"time": "09:00"}}
 
@@ -128,3 +128,25 @@ def test_another_accounts_rows_stay(kept: Automation, make_automation: MakeAutom
     prune(make_automation(history_days=1))
 
     assert rows(kept) == (1, 1)
+
+
+def test_why_nobody_was_enrolled_is_no_longer_known_once_the_job_has_no_details(
+    automation: Automation,
+) -> None:
+    automation.contact(birthday="2000-03-10", status="blocked")
+    automation.automate(BIRTHDAY)
+    automation.turn(utc("2031-03-10T09:00"))
+    assert automation.log() == [("fired", True, False, "blocked: contact_blocked")]
+
+    # As it is done when the job is older than the account keeps its details.
+    automation.sql(
+        "delete from enrollment.selected_contacts where account_id = :account",
+        account=automation.account.id,
+    )
+    automation.sql(
+        "update enrollment.enrollment_jobs set pruned_at = now() where account_id = :account",
+        account=automation.account.id,
+    )
+
+    reason = "no longer known: the job has no details any more"
+    assert automation.log() == [("fired", True, False, reason)]

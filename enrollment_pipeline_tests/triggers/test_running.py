@@ -372,26 +372,6 @@ def test_a_job_that_another_process_has_in_hand_is_left_to_it(automation: Automa
         assert not take_in_hand(late, job_id)
 
 
-def test_an_account_runs_jobs_for_so_long_and_then_another_has_its_turn(
-    automation: Automation, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(running, "BATCH", 1)
-    payers(automation, 3)
-    pay(automation, 1, 1, 1)
-    evaluation = Evaluation(automation.database)
-    for _ in range(3):
-        evaluation.evaluate(automation.account, most=1)
-
-    # The clock is asked at the beginning, and before each job.
-    seconds = iter([0.0, 0.0, 1.0, direct.SECONDS_AT_ONCE])
-    found = direct.run_small_jobs(
-        automation.database, automation.settings, automation.account, clock=lambda: next(seconds)
-    )
-
-    assert found == SmallJobs(worked=2, left=1)
-    assert automation.work().jobs == 1
-
-
 def test_the_trouble_of_one_account_holds_up_no_other_and_is_raised_at_the_end(
     make_automation: MakeAutomation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,6 @@ from uuid import uuid4
 import pytest
 
 from enrollment_pipeline.enrollment.direct import SmallJobs
-
 from enrollment_pipeline.triggers import keeping, running
 from enrollment_pipeline.workflows import service as workflows
 from enrollment_pipeline_tests.triggers.conftest import PAYMENT, Automation, MakeAutomation

@@ -2,7 +2,9 @@
 
 import pytest
 
+from enrollment_pipeline.triggers import history
 from enrollment_pipeline_tests.triggers.conftest import PAYMENT, Automation, utc
+from enrollment_pipeline_tests.triggers.looks import replay
 
 ADA = "ada@example.com"
 DEEP = "[" * 5_000 + "]" * 5_000
@@ -43,6 +45,7 @@ def write(
         ("payment_received", "[]", WRONG),
         ("payment_received", "null", WRONG),
         ("payment_received", f'{{"amount": 1, "custom": {DEEP}}}', WRONG),
+        ("payment_received", '{"amount": 1, "custom": 5}', "data.custom: must be an object"),
         ("tag_added", '{"tag": ["lead"]}', 'data.tag: must be a text, not ["lead"]'),
     ],
     ids=lambda one: one[:40],
@@ -67,6 +70,54 @@ def test_a_row_that_names_nobody_is_rejected(automation: Automation) -> None:
     automation.work()
     why = "one of contact_id, email and external_id names the contact"
     assert automation.events() == {"bad": why}
+
+
+@pytest.mark.parametrize(
+    ("when", "shown"),
+    [
+        ("infinity", None),
+        ("-infinity", None),
+        ("0044-03-15 BC", None),
+        ("12000-01-01", None),
+        ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59+00:00"),
+        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00+00:00"),
+    ],
+)
+def test_a_time_that_no_calendar_has_is_rejected_and_listed_and_blocks_nothing(
+    automation: Automation, when: str, shown: str | None
+) -> None:
+    automation.automate(PAYMENT)
+    contact = automation.contact()
+    write(automation, "odd", contact=contact)
+    automation.sql(
+        "update enrollment.events set occurred_at = cast(:at as timestamptz) "
+        "where account_id = :account",
+        at=when,
+        account=automation.account.id,
+    )
+    write(automation, "good", contact=contact)
+
+    automation.work()
+
+    odd = None if shown else "occurred_at: must be a time of the years 1 to 9999"
+    assert automation.events() == {"odd": odd, "good": None}
+    assert replay(automation)["considered"] == (2 if shown else 1)
+    listed = history.list_events(automation.database, automation.account)["events"]
+    assert [one["event_id"] for one in listed] == ["good", "odd"]
+    assert listed[1]["occurred_at"] == shown
+    assert automation.enrolled() == [("Welcome", ADA, "trigger")]
+
+
+@pytest.mark.parametrize("value", [DEEP, "9" * 100_000])
+def test_events_are_listed_whatever_their_data_hold(automation: Automation, value: str) -> None:
+    contact = automation.contact()
+    data = f'{{"amount": 1, "custom": {{"n": {value}}}}}'
+    write(automation, "odd", data=data, contact=contact, before=data)
+    automation.work()
+
+    listed = history.list_events(automation.database, automation.account)
+
+    assert [one["event_id"] for one in listed["events"]] == ["odd"]
 
 
 def test_numbers_of_any_length_are_read(automation: Automation) -> None:

@@ -279,3 +279,13 @@ def test_a_long_way_needs_no_depth() -> None:
 
     long[-1]["next"] = "s1"
     assert flow_of(long).restless_cycle() == [f"s{number}" for number in range(1, 20_000)]
+
+
+def test_a_goal_that_leads_back_without_a_rest_never_ends() -> None:
+    steps = [{"id": "a", "type": "add_tag"}, {"id": "g", "type": "goal", "goal": "Bought"}]
+
+    assert flow_of(steps, [{"name": "Bought", "then": "a"}]).restless_cycle() == ["a", "g"]
+    assert flow_of(steps, [{"name": "Bought", "then": "nowhere"}]).restless_cycle() is None
+    assert flow_of(steps, [{"name": "Other", "then": "a"}]).restless_cycle() is None
+    rest = {"id": "r", "type": "wait", "duration": "1 day"}
+    assert flow_of([rest, *steps], [{"name": "Bought", "then": "r"}]).restless_cycle() is None

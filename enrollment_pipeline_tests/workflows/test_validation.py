@@ -260,7 +260,6 @@ def test_a_way_to_nowhere_leaves_what_was_behind_it_without_a_way() -> None:
 @pytest.mark.parametrize(
     ("document", "path", "told"),
     [
-        (of({"name": GONE}), "name", "is missing."),
         # The document
         ([], "", "a workflow is an object."),
         ("text", "", "a workflow is an object."),
@@ -272,6 +271,8 @@ def test_a_way_to_nowhere_leaves_what_was_behind_it_without_a_way() -> None:
         (of({"description": "x" * MOST_BYTES}), "", "is larger than 2000000 bytes."),
         (of({"schema": 2}), "schema", "must be 1"),
         (of({"schema": "1"}), "schema", "must be 1"),
+        (of({"name": GONE}), "name", "is missing."),
+        (of({"name": " "}), "name", "is empty."),
         (of({"name": 5}), "name", "must be a text."),
         (of({"name": "x" * 201}), "name", "at most 200"),
         (of({"name": "a\nb"}), "name", "no line breaks"),
@@ -469,6 +470,18 @@ def test_everything_is_told_at_once() -> None:
     assert paths.count("steps[13].message") == 2
 
 
+def test_problems_are_told_in_the_order_of_the_document() -> None:
+    document = steps(*[TAG] * 11, goals=[{"name": "g"}], trigger=None, values={"link": ""})
+    put(document, "steps[11].tag", "{{a.b}}")
+    put(document, "steps[2].tag", "{{a.b}}")
+    put(document, "steps[9].next", "ghost")
+
+    assert [path for path, _ in found(document)] == [
+        *("values.link", "trigger", "steps[2].tag", "steps[9].next", "steps[10]"),
+        *("steps[11]", "steps[11].tag", "goals[0]"),
+    ]
+
+
 def test_every_broken_text_of_a_step_is_told() -> None:
     document = of({"steps[0].subject": "{{a.b}}", "steps[0].body": "{{c.d}} {{e.f}}"})
 
@@ -646,3 +659,27 @@ def test_a_document_that_is_not_yet_written_to_its_end_is_only_unfinished(
         del document["goals"]
 
     assert [one for one in problems_of(document) if not one.unfinished] == []
+
+
+@pytest.mark.parametrize("way", ["duration", "until", "business_hours"])
+def test_a_wait_for_null_waits_for_nothing(way: str) -> None:
+    step = {"id": "w", "type": "wait", way: None}
+    document = small(steps=[step, {"id": "a", "type": "add_tag", "tag": "x"}])
+
+    assert [one.path for one in problems_of(document)] == ["steps[0]"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"trigger.filters.value": "{{values.motto}}"}, "trigger.filters.value"),
+        ({"steps[5].condition.value": "{{values.motto}}"}, "steps[5].condition.value"),
+    ],
+)
+def test_a_placeholder_where_none_is_filled_in_is_to_be_replaced(
+    changes: dict[str, Any], path: str
+) -> None:
+    (problem,) = problems_of(of(changes))
+
+    assert (problem.path, problem.unfinished, problem.fill_in) == (path, True, True)
+    assert "is to be replaced" in problem.message

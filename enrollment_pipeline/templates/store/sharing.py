@@ -7,16 +7,11 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from enrollment_pipeline.storage.schema import accounts, template_shares
+from enrollment_pipeline.storage.schema import template_shares
 
 # The table of accounts shows a transaction its own row only; these functions show the family.
 _SUB_ACCOUNTS = text("select id, name from enrollment.sub_accounts()")
 _AGENCY = text("select id, name from enrollment.agency_of()")
-
-
-def is_agency(connection: Connection, account_id: UUID) -> bool:
-    """Return whether the account is an agency."""
-    return bool(connection.scalar(select(accounts.c.agency).where(accounts.c.id == account_id)))
 
 
 def sub_accounts(connection: Connection) -> dict[UUID, str]:

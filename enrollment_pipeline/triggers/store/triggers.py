@@ -194,8 +194,7 @@ _WAITING = text(
 def waiting(
     connection: Connection, happened: Iterable[tuple[str, str | None]]
 ) -> Sequence[Row[UUID, int, str, str | None, str, str]]:
-    """Return the triggers that wait for these: id, version, event, key, and the workflow's status
-    and name.
+    """Return the triggers that wait for these, with status and name of their workflow.
 
     `happened` are pairs of an event type and the value of its key, each once.
     """
