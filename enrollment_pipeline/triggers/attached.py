@@ -61,11 +61,12 @@ def loop_of(
     """Return the way on which a workflow would start itself, with these steps and this trigger.
 
     None where there is none. Only active workflows are looked at besides it: another one is asked
-    about when it becomes active. Whoever changes something has the lock of `lock_changes`: of two
-    changes at a time, each might be without the loop that both make.
+    about when it becomes active. Until the commit, nobody else changes triggers of the account: of
+    two changes at a time, each might be without the loop that both make.
     """
     if trigger is None or not trigger.settings.active or trigger.event.timed:
         return None
+    triggers.lock_all(connection)
     nodes = [
         Node(row.id, row.name, row.event, row.match_key, effects_of(row.config))
         for row in triggers.causing(connection)
