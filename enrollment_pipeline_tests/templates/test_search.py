@@ -1,6 +1,5 @@
 """Search over the library: a realistic one of forty templates, and what people type."""
 
-import time
 from collections.abc import Sequence
 
 import pytest
@@ -314,35 +313,9 @@ def test_any_words_of_a_template_find_it(one: Entry, data: st.DataObject) -> Non
 @pytest.mark.parametrize(
     "query", ["a" * 100_000, "a-" * 50_000, "birthday " * 20_000, "'" * 99_999]
 )
-def test_a_query_of_any_length_is_answered_at_once(query: str) -> None:
-    began = time.perf_counter()
-    search(INDEX, query, limit=50)
-    assert time.perf_counter() - began < 0.5
+def test_a_query_of_any_length_is_what_its_beginning_is(query: str) -> None:
+    assert search(INDEX, query, limit=50) == search(INDEX, query[:MOST_CHARACTERS], limit=50)
 
 
 def test_of_a_long_query_only_the_beginning_counts() -> None:
     assert keys("birthday " + " " * MOST_CHARACTERS + "xyzzy") == keys("birthday")
-
-
-@pytest.mark.parametrize("length", [1, 2, 4, 8])
-def test_five_hundred_templates_are_searched_in_no_time(length: int) -> None:
-    words = " ".join(one.name + " " + one.description for one in LIBRARY).split()
-    entries = [
-        entry(
-            str(number),
-            f"{words[number % len(words)]} {words[number // 3]} number{number}",
-            description=" ".join(words[(number * at) % len(words)] for at in range(1, 50))[:300],
-            tags=" ".join(words[number % 60 : number % 60 + 4]),
-            step_types="send_email wait condition",
-        )
-        for number in range(500)
-    ]
-    index = Index(entries)
-    times = []
-    for start in range(12):
-        query = " ".join(word[:2] + word[3:] for word in words[start * 5 : start * 5 + length])
-        began = time.perf_counter()
-        search(index, query, limit=50)
-        times.append(time.perf_counter() - began)
-    # Measured: 1 to 5 ms. The middle one, as other programs may run.
-    assert sorted(times)[6] < 0.05
