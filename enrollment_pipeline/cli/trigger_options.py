@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from enrollment_pipeline.cli.given import file_text, json_value, text_or_file
+from enrollment_pipeline.cli.given import file_text, json_value, pairs, text_or_file
 from enrollment_pipeline.errors import UsageError
 
 TriggerArgument = Annotated[
@@ -75,7 +75,7 @@ def document_of_options(
     if event is not None:
         document["event"] = event
     if parameters:
-        document["parameters"] = _pairs(parameters)
+        document["parameters"] = pairs(parameters, "--parameter tag=lead")
     if condition is not None:
         document["filters"] = json_value(text_or_file(condition, "--filter"), "--filter")
     if chosen:
@@ -86,19 +86,3 @@ def document_of_options(
         raise UsageError("--file holds the whole document; leave out the other options.")
     found: dict[str, Any] = json_value(file_text(file, "--file"), "--file")
     return found
-
-
-def _pairs(given: list[str]) -> dict[str, str]:
-    pairs: dict[str, str] = {}
-    for one in given:
-        name, equals, value = one.partition("=")
-        name = name.strip()
-        if not equals or not name:
-            raise UsageError(
-                f"{one!r} is not of the form NAME=VALUE.",
-                remedy="For example: --parameter tag=lead",
-            )
-        if name in pairs:
-            raise UsageError(f"The parameter {name!r} is given twice.")
-        pairs[name] = value.strip()
-    return pairs

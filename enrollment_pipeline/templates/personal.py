@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from enrollment_pipeline.templates.name_texts import NOBODY, People, names_in
 from enrollment_pipeline.templates.phones import is_card, phones_in
-from enrollment_pipeline.templates.secret_texts import secrets_in
+from enrollment_pipeline.templates.secret_texts import CAMEL, secrets_in
 from enrollment_pipeline.templates.urls import is_private, readable, urls_in
 
 GAP = "\ufdd0"
@@ -27,7 +27,6 @@ _email = re.compile(
 _at = re.compile(r"[@\uff20]|[(\[{]\s?at", re.IGNORECASE)
 _picture = re.compile(r"@\dx\.(?:png|jpe?g|gif|svg|webp)", re.IGNORECASE)
 _between_words = re.compile(r"[\W_]+")
-_camel = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 _FEW_WORDS = 4
 _SHORT = 80
@@ -79,7 +78,7 @@ def is_personal_name(identifier: str, people: People = NOBODY) -> bool:
         return True
     if len(identifier) > _SHORT:
         return False
-    words = [one for one in _between_words.split(_camel.sub(" ", identifier)) if one]
+    words = [one for one in _between_words.split(CAMEL.sub(" ", identifier)) if one]
     if not 0 < len(words) <= _FEW_WORDS:
         return False
     return bool(names_in(" ".join(one[0].upper() + one[1:] for one in words), people)) or any(

@@ -3,11 +3,10 @@
 Pure. Belongs here: which parts of a document survive, and as what. Whatever is not named here does
 not survive, so that a new field is shared only once somebody has thought about it. Does not belong
 here: what is personal (`personal`), what a text becomes (`placeholding`), what stays of a trigger's
-parameters , and whether the document is valid. Source: spec "Sharing".
+parameters, and whether the document is valid. Source: spec "Sharing".
 """
 
 import math
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -35,6 +34,7 @@ from enrollment_pipeline.templates.personal import Kind, is_personal_name
 from enrollment_pipeline.templates.placeholding import Placeholding, Replacement, numbered_names
 from enrollment_pipeline.triggers.registry import EVENT_TYPES
 from enrollment_pipeline.workflows.placeholders import only_placeholder
+from enrollment_pipeline.workflows.steps import HEADER_NAME
 
 _DEEPEST = 20
 _DEEPEST_TREE = 10
@@ -42,8 +42,6 @@ _MOST_STEPS = 200
 _MOST_GOALS = 50
 _MOST_MEMBERS = 5_000
 """Of one object or list; of what is more than any valid document has, the rest is dropped."""
-
-_header_name = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,7 +315,7 @@ class _Sanitiser:
     def _may_head(self, name: object) -> bool:
         return (
             isinstance(name, str)
-            and _header_name.fullmatch(name) is not None
+            and HEADER_NAME.fullmatch(name) is not None
             and not is_personal_name(name, self._placeholding.people)
         )
 

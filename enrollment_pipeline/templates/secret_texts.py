@@ -48,7 +48,7 @@ _credential_name = re.compile(
     _STRONG + r"|(?:^|[_\s.-])(?:key|token|pin|auth|authorization|signature|session|cookie)$",
     re.IGNORECASE,
 )
-_camel = re.compile(r"(?<=[a-z])(?=[A-Z])")
+CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 _uuid = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 _apart = re.compile(r"[_+/=.~\s-]+")
@@ -85,7 +85,7 @@ def _candidates(text: str) -> Iterator[tuple[int, int]]:
 
 def names_a_credential(name: str) -> bool:
     """Return whether what goes by this name is a secret, such as `api_key`."""
-    return _credential_name.search(_camel.sub("_", name[:200])) is not None
+    return _credential_name.search(CAMEL.sub("_", name[:200])) is not None
 
 
 def is_random(token: str, least: int = 10) -> bool:

@@ -181,7 +181,7 @@ def change(
         doing.connection, account.id, present.id, readable_trigger(after), actor=actor
     )
     found = show_in(doing.connection, present.id)
-    if found.workflow.status is WorkflowStatus.ACTIVE and not found.stored.plain:
+    if found.workflow.status is WorkflowStatus.ACTIVE:
         refuse(found.problems, after["name"])
     doing.details = {
         "workflow": after["name"],

@@ -28,7 +28,7 @@ MOST_HEADERS = 50
 MOST_RECIPIENTS = 50
 
 _url = re.compile(r"https?://[^\s/?#]+\S*", re.IGNORECASE)
-_header_name = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 
 
 def _one_line(text: str) -> str:
@@ -83,7 +83,7 @@ def _on(given: bool) -> bool:
 
 def _headers(given: dict[str, str]) -> dict[str, str]:
     for name, value in given.items():
-        if not _header_name.fullmatch(name):
+        if not HEADER_NAME.fullmatch(name):
             raise ValueError("a header's name holds letters, digits and - only")
         _one_line(value)
     return given
