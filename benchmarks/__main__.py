@@ -6,14 +6,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import create_engine
 
-from benchmarks import events, templates
+from benchmarks import events, exporting, templates
 from benchmarks.ground import WORKFLOW, Ground, drain, ground
 from benchmarks.listening import CHANGES, delays
 from benchmarks.yardsticks import one_at_a_time, one_insert
@@ -259,6 +259,37 @@ def template_library(ground: Ground) -> list[Row]:
     ]
 
 
+def exports(ground: Ground, contacts: int, rounds: int) -> list[Row]:
+    """What an export takes in each format, beside the bare COPY of the same columns."""
+    few = contacts // 10
+    exporting.seed(ground, few)
+    small = {form: exporting.exporting(ground, form) for form in exporting.FORMATS}
+    exporting.seed(ground, contacts)
+    floor = statistics.median(exporting.copying(ground) for _ in range(rounds))
+    large = {form: exporting.exporting(ground, form) for form in exporting.FORMATS}
+    times = [large["csv"], *(exporting.exporting(ground, "csv") for _ in range(rounds - 1))]
+    csv = statistics.median(one.seconds for one in times)
+    yardstick = "COPY of the same columns into a file"
+    rows = [at_most(f"export of {contacts:,} contacts as csv | {yardstick}", csv, floor, 3.0)]
+    for form in exporting.FORMATS[1:]:
+        # Not what COPY writes, so not to be held to it.
+        row = at_most(f"the same as {form} | {yardstick}", large[form].seconds, floor, 3.0)
+        rows.append(replace(row, goal="none", met=True))
+    for form in exporting.FORMATS:
+        peak, other = large[form].peak, small[form].peak
+        rows.append(
+            Row(
+                f"peak memory of that, as {form} | of {few:,} contacts",
+                f"{peak:.0f} MB",
+                f"{other:.0f} MB",
+                peak / other,
+                "at most 500 MB",
+                peak <= 500,
+            )
+        )
+    return rows
+
+
 def memory(ground: Ground, large: int) -> list[Row]:
     """Peak memory of a run over a huge file, beside that over a small one."""
     small = 100_000
@@ -282,7 +313,17 @@ def main() -> int:
     parser.add_argument("--memory-rows", type=int, default=10_000_000, help="size of the huge CSV")
     parser.add_argument(
         "--only",
-        choices=["large", "small", "jobs", "listening", "pace", "events", "templates", "memory"],
+        choices=[
+            "large",
+            "small",
+            "jobs",
+            "listening",
+            "pace",
+            "events",
+            "templates",
+            "exports",
+            "memory",
+        ],
         help="one part",
     )
     chosen = parser.parse_args()
@@ -295,6 +336,7 @@ def main() -> int:
         "templates": template_library,
         "events": evaluation,
         "large": lambda place: large_job(place, chosen.contacts, chosen.rounds),
+        "exports": lambda place: exports(place, chosen.contacts, chosen.rounds),
         "memory": lambda place: memory(place, chosen.memory_rows),
     }
     rows: list[Row] = []

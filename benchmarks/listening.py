@@ -18,7 +18,7 @@ _FOLLOWER = """
 import sys, time
 from uuid import UUID
 from enrollment_pipeline.accounts import service as accounts
-from enrollment_pipeline.enrollment.following import follow
+from enrollment_pipeline.enrollment.service import follow
 from enrollment_pipeline.settings import load_settings
 from enrollment_pipeline.storage.engine import open_database
 settings = load_settings()

@@ -2,16 +2,13 @@
 
 import dagster as dg
 
-from enrollment_pipeline.defs import inbox, notifications
-from enrollment_pipeline.defs.enrollment import (
-    assets,
-    ends,
-    job,
-    lanes,
-    queue,
-    requests,
-    retention,
-)
+from enrollment_pipeline.defs import ends, inbox, notifications, queue
+from enrollment_pipeline.defs.enrollment import assets, job, lanes, requests, retention
+from enrollment_pipeline.defs.enrollment.queue import JOBS
+from enrollment_pipeline.defs.operations import assets as operation_assets
+from enrollment_pipeline.defs.operations import forms
+from enrollment_pipeline.defs.operations.job import bulk_operation
+from enrollment_pipeline.defs.operations.queue import OPERATIONS
 from enrollment_pipeline.defs.product import Product
 from enrollment_pipeline.defs.templates import cloning, library, updates
 from enrollment_pipeline.defs.triggers import analytics, events, times
@@ -29,8 +26,9 @@ def build_definitions() -> dg.Definitions:
             times.trigger_occurrences,
             analytics.trigger_analytics,
             library.template_library,
+            operation_assets.bulk_operations,
         ],
-        asset_checks=[lanes.enrollment_checks],
+        asset_checks=[lanes.enrollment_checks, operation_assets.bulk_operation_checks],
         jobs=[
             job.bulk_enrollment,
             requests.submit_enrollment,
@@ -42,6 +40,8 @@ def build_definitions() -> dg.Definitions:
             cloning.clone_template,
             library.count_templates,
             updates.tell_template_updates,
+            bulk_operation,
+            *forms.JOBS,
         ],
         schedules=[
             retention.daily_retention,
@@ -51,7 +51,7 @@ def build_definitions() -> dg.Definitions:
             updates.daily_template_updates,
         ],
         sensors=[
-            queue.enrollment_queue,
+            queue.build_queue((JOBS, OPERATIONS)),
             inbox.file_inbox,
             ends.enrollment_run_canceled,
             ends.enrollment_run_failed,

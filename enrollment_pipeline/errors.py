@@ -349,6 +349,41 @@ class JobNotFoundError(RefusedError):
     remedy = "List the jobs with: enrollment list"
 
 
+class OperationNotFoundError(RefusedError):
+    """There is no such operation in this account."""
+
+    code = "OPERATION_NOT_FOUND"
+    remedy = "List the operations with: enrollment operations list"
+
+
+class TooManyOperationsError(RefusedError):
+    """The account has as many open operations as it may."""
+
+    code = "TOO_MANY_OPERATIONS"
+    remedy = "Wait until one is done, or cancel one: enrollment operations list"
+
+
+class NotReversibleError(RefusedError):
+    """The operation cannot be rolled back."""
+
+    code = "NOT_REVERSIBLE"
+    remedy = "See what it did with: enrollment operations show OPERATION"
+
+
+class TooManyChangesError(RefusedError):
+    """More contacts would change than the request allows."""
+
+    code = "TOO_MANY_CHANGES"
+    remedy = "Look at the preview; if it is meant so, allow more with --max-change-share."
+
+
+class DependencyFailedError(RefusedError):
+    """The operation that this one waited for was not completed."""
+
+    code = "DEPENDENCY_FAILED"
+    remedy = "Mend what it waited for, and submit both again."
+
+
 class InvalidStateError(RefusedError):
     """The state does not allow this."""
 

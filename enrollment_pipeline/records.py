@@ -92,6 +92,8 @@ class Permission(StrEnum):
     WORKFLOW_MANAGE = "workflow:manage"
     WORKFLOW_EDIT = "workflow:edit"
     CONTACTS_MANAGE = "contacts:manage"
+    CONTACTS_EXPORT = "contacts:export"
+    CONTACTS_DELETE = "contacts:delete"
     ACCOUNT_ADMIN = "account:admin"
 
 
@@ -103,6 +105,9 @@ class AccountSettings(BaseModel):
     timezone: TimeZoneName = Field("UTC", description="Zone in which times without one are read.")
     max_contacts_per_job: int = Field(10_000, ge=1, description="Contacts in one job.")
     max_open_jobs: int = Field(10, ge=1, description="Jobs of the account that are not closed.")
+    max_open_operations: int = Field(
+        50, ge=1, description="Operations on contacts that are not closed."
+    )
     max_workflows: int = Field(100, ge=1, description="Workflows that are not archived.")
     max_templates: Limit = Field(
         10, description="Templates of the account's own; an agency has no limit."
@@ -123,6 +128,15 @@ class AccountSettings(BaseModel):
     holidays: str = Field("", description="Days of those that are free, such as 2026-12-25.")
     history_days: int = Field(
         90, ge=1, le=36_500, description="Days after which only the report of a closed job is kept."
+    )
+    rollback_hours: int = Field(
+        24, ge=1, le=8_760, description="Hours in which an operation can be rolled back."
+    )
+    operation_days: int = Field(
+        30, ge=1, le=36_500, description="Days after which a closed operation is removed."
+    )
+    export_days: int = Field(
+        7, ge=1, le=36_500, description="Days after which the files of an export are removed."
     )
     failure_days: int = Field(
         7,

@@ -82,6 +82,11 @@ class Settings(BaseSettings):
     mail_from: str = Field(
         default="enrollment@localhost", description="Sender address of e-mail messages."
     )
+    exports_url: SecretStr | None = Field(
+        default=None,
+        description="Place where exported files are kept, as fsspec knows it: s3://bucket/folder, "
+        "file:///mnt/exports. Default: the folder of the operation's report.",
+    )
     webhook_allow_private: bool = Field(
         default=False,
         description="On: webhooks may lead to loopback, private and link-local addresses.",

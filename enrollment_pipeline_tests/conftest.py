@@ -12,7 +12,7 @@ import hypothesis
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, insert
 
-from enrollment_pipeline.bulk_operations.contact_import import import_contacts
+from enrollment_pipeline.bulk_operations.direct import import_file
 from enrollment_pipeline.enrollment import service
 from enrollment_pipeline.records import Account, AccountSettings
 from enrollment_pipeline.settings import Settings, load_settings
@@ -100,7 +100,7 @@ def account(make_account: Callable[..., Account]) -> Account:
 def sampled(database: Database, settings: Settings, account: Account) -> Iterator[Account]:
     """The account with the sample contacts, as `enrollment demo` leaves it; no job stays open."""
     contacts = Path(__file__).resolve().parent.parent / "data" / "samples" / "contacts.csv"
-    import_contacts(database, account, contacts, reports=settings.reports, actor="test")
+    import_file(database, settings, account, contacts, actor="test")
     yield account
     # A test of the queue sees the jobs of all accounts.
     for job in service.list_jobs(database, account, limit=500)["jobs"]:

@@ -90,10 +90,10 @@ class InboxFolder:
 
     def input_of(self, job_id: UUID) -> bytes:
         """The bytes that a job keeps as its input."""
-        table = schema.job_inputs
+        table = schema.kept_inputs
         with self.database.account(self.account.id) as connection:
             chunks = connection.scalars(
-                select(table.c.content).where(table.c.job_id == job_id).order_by(table.c.chunk)
+                select(table.c.content).where(table.c.work_id == job_id).order_by(table.c.chunk)
             )
             return b"".join(chunks)
 

@@ -15,7 +15,6 @@ from enrollment_pipeline.cli import main
 from enrollment_pipeline.cli.trouble import DEBUG_VARIABLE
 from enrollment_pipeline.definitions import defs
 from enrollment_pipeline.enrollment import service
-from enrollment_pipeline.enrollment.progress import Progress
 from enrollment_pipeline.enrollment.states import JobStatus
 from enrollment_pipeline.errors import ProductError, Reason
 from enrollment_pipeline.records import (
@@ -31,6 +30,7 @@ from enrollment_pipeline.triggers.asking import UNMATCHED
 from enrollment_pipeline.triggers.documents import TriggerSettings
 from enrollment_pipeline.triggers.evaluation import Result
 from enrollment_pipeline.triggers.registry import EVENT_TYPES, EventType, Kind, Parameter
+from enrollment_pipeline.work.progress import Progress
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = sorted((ROOT / "docs").glob("*.md"))

@@ -21,6 +21,7 @@ def test_an_account_without_settings_has_the_limits_of_the_product() -> None:
         "timezone": "UTC",
         "max_contacts_per_job": 10_000,
         "max_open_jobs": 10,
+        "max_open_operations": 50,
         "max_workflows": 100,
         "max_templates": 10,
         "max_lanes": 5,
@@ -32,6 +33,9 @@ def test_an_account_without_settings_has_the_limits_of_the_product() -> None:
         "business_hours": "09:00-17:00",
         "holidays": "",
         "history_days": 90,
+        "rollback_hours": 24,
+        "operation_days": 30,
+        "export_days": 7,
         "failure_days": 7,
         "max_failure_rows": 1_000,
     }

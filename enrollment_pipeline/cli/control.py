@@ -1,17 +1,15 @@
 """Following a job and taking hold of it: `enrollment watch`, `pause`, `resume` and their like."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 
 from enrollment_pipeline.cli.enroll import JobArgument, answer_closed, answer_job, parse_job_id
+from enrollment_pipeline.cli.given import instant
 from enrollment_pipeline.cli.job_tables import job_line, job_summary
 from enrollment_pipeline.cli.session import Session, session_of
 from enrollment_pipeline.errors import UsageError
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 QueueOption = Annotated[
     bool, typer.Option("--queue", help="Leave it to the queue instead of working on it here.")
@@ -33,7 +31,7 @@ def register(app: typer.Typer) -> None:
 
 def watch(context: typer.Context, job: JobArgument) -> None:
     """Follow a job until it is closed; with --json, one line for each change."""
-    from enrollment_pipeline.enrollment.following import follow
+    from enrollment_pipeline.enrollment.service import follow
 
     session = session_of(context)
     job_id = parse_job_id(job)
@@ -124,7 +122,7 @@ def reschedule(
         session.database,
         session.account,
         job_id,
-        at=None if at is None else _instant(at),
+        at=None if at is None else instant(at, "--at"),
         timezone=timezone,
         actor=session.requested_by,
     )
@@ -141,15 +139,6 @@ def cancel(context: typer.Context, job: JobArgument) -> None:
         session.database, session.settings, session.account, job_id, actor=session.requested_by
     )
     answer_job(session, job_id)
-
-
-def _instant(text: str) -> "datetime":
-    from enrollment_pipeline.enrollment.request import parse_instant
-
-    try:
-        return parse_instant(text)
-    except ValueError as error:
-        raise UsageError(f"--at: {error}.") from None
 
 
 def _go_on(session: Session, job_id: UUID, in_queue: bool) -> None:

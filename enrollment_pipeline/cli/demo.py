@@ -49,18 +49,18 @@ def register(app: typer.Typer) -> None:
 
 def demo(context: typer.Context) -> None:
     """Import sample contacts, enroll a troublesome list, and show what became of each row."""
-    from enrollment_pipeline.bulk_operations.contact_import import import_contacts
+    from enrollment_pipeline.bulk_operations.direct import import_file
     from enrollment_pipeline.samples.generator import CONTACTS, ENROLL_ME, make_samples
 
     session = session_of(context)
     samples = make_samples()
     folder = _sample_folder(session, samples)
     session.output.note(f"Importing {_short(folder / CONTACTS)} ...")
-    imported = import_contacts(
+    imported = import_file(
         session.database,
+        session.settings,
         session.account,
         folder / CONTACTS,
-        reports=session.settings.reports,
         actor=session.requested_by,
     )
     workflow = _workflow(session)
@@ -71,7 +71,7 @@ def demo(context: typer.Context) -> None:
         {
             "account": session.account.name,
             "samples": {"contacts": folder / CONTACTS, "enroll_me": folder / ENROLL_ME},
-            "contacts": asdict(imported),
+            "contacts": imported,
             "workflow": {"workflow_id": workflow.id, "name": workflow.name},
             "job": job,
             "kinds": [asdict(kind) for kind in kinds],

@@ -1,12 +1,13 @@
 """What an option takes as it is typed, or from the file that `@FILE` names.
 
-Belongs here: texts, pairs, JSON and YAML that a person has written, and what is told of those that
-cannot be read. Does not belong here: what they mean.
+Belongs here: texts, pairs, times, JSON and YAML that a person has written, and what is told of
+those that cannot be read. Does not belong here: what they mean.
 """
 
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -82,6 +83,20 @@ def pairs(given: Iterable[str], example: str) -> dict[str, str]:
             raise UsageError(f"{name.strip()!r} is given twice.")
         found[name.strip()] = value.strip()
     return found
+
+
+def instant(text: str, option: str) -> datetime:
+    """Return the time that an ISO text names, without a zone where it names no offset.
+
+    Raises:
+        UsageError: it is none.
+    """
+    from enrollment_pipeline.work.fields import parse_instant
+
+    try:
+        return parse_instant(text)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}.") from None
 
 
 def document_from(path: Path) -> Any:

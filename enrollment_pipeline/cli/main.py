@@ -23,6 +23,7 @@ from enrollment_pipeline.cli import (
     integrations,
     members,
     notifications,
+    operations,
     requests,
     retention,
     templates,
@@ -55,6 +56,7 @@ def _app() -> typer.Typer:
     app.add_typer(accounts.app, name="accounts")
     app.add_typer(members.app, name="members")
     app.add_typer(contacts.app, name="contacts")
+    app.add_typer(operations.app, name="operations")
     app.add_typer(workflows.app, name="workflows")
     app.add_typer(integrations.app, name="integrations")
     app.add_typer(templates.app, name="templates")

@@ -1,19 +1,20 @@
-"""`enrollment notifications`: who is told what becomes of jobs, and what was sent."""
+"""`enrollment notifications`: who is told what becomes of jobs and operations, and the log."""
 
 from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
 
 import typer
 
 from enrollment_pipeline.cli.enroll import parse_job_id
 from enrollment_pipeline.cli.output import table
 from enrollment_pipeline.cli.session import session_of
-from enrollment_pipeline.errors import UsageError
+from enrollment_pipeline.errors import OperationNotFoundError, UsageError
 
 if TYPE_CHECKING:
     from enrollment_pipeline.notifications.store import ChannelEntry
 
 app = typer.Typer(
-    help="Tell people and programs what becomes of jobs.\n\n"
+    help="Tell people and programs what becomes of jobs and operations on contacts.\n\n"
     "Example: enrollment notifications add --email ops@example.com --event job_failed"
 )
 
@@ -32,10 +33,14 @@ def add(
     ] = None,
     event: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="What to tell. Repeatable. Default: every event."),
+        typer.Option(
+            metavar="NAME",
+            help="What to tell, such as operation_failed, or operation_failed:import for imports "
+            "only. Repeatable. Default: every event.",
+        ),
     ] = None,
 ) -> None:
-    """Tell a recipient of the account's jobs, or change what one is told."""
+    """Tell a recipient of the account's jobs and operations, or change what one is told."""
     from enrollment_pipeline.notifications import service
     from enrollment_pipeline.notifications.message import Channel
 
@@ -96,17 +101,23 @@ def log(
     job: Annotated[
         str | None, typer.Option(metavar="JOB", help="Only messages about this job.")
     ] = None,
+    operation: Annotated[
+        str | None, typer.Option(metavar="ID", help="Only messages about this operation.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=500, help="Messages on a page.")] = 20,
     page: Annotated[int, typer.Option(min=1, help="Which page.")] = 1,
 ) -> None:
     """List messages, newest first, with every attempt to send them."""
     from enrollment_pipeline.notifications import service
 
+    if job and operation:
+        raise UsageError("Only one of --job and --operation can be given.")
+    subject_id = _operation_id(operation) if operation else parse_job_id(job) if job else None
     session = session_of(context)
     found = service.list_deliveries(
         session.database,
         session.account,
-        job_id=parse_job_id(job) if job else None,
+        subject_id=subject_id,
         limit=limit,
         page=page,
     )
@@ -160,6 +171,13 @@ def deliver(context: typer.Context) -> None:
         asdict(counts),
         f"{counts.delivered} delivered, {counts.postponed} postponed, {counts.failed} failed.",
     )
+
+
+def _operation_id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise OperationNotFoundError(f"{text!r} is not the id of an operation.") from None
 
 
 def _document(entry: "ChannelEntry") -> dict[str, Any]:

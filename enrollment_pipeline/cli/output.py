@@ -60,6 +60,16 @@ class Output:
         """Tell a person something that is not the answer."""
         typer.echo(text, err=True)
 
+    @property
+    def can_ask(self) -> bool:
+        """Whether a person sits at a terminal, who can be asked something."""
+        return not self.as_json and sys.stdin is not None and sys.stdin.isatty()
+
+    def confirms(self, question: str) -> bool:
+        """Return whether the person answers yes; anything else, and no answer, is no."""
+        typer.echo(f"{question} [y/N]: ", err=True, nl=False)
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
     def refuse(self, error: ProductError) -> None:
         """Write why there is no answer: one paragraph, or the document `{"error": {...}}`."""
         if self.as_json and sys.stdout and not isinstance(error, AnswerNotWrittenError):

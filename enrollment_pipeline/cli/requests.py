@@ -100,7 +100,7 @@ def _command(handler: Handler) -> Callable[..., None]:
         session = session_of(context)
         document = {
             "workflow": workflow,
-            "selection": _selection(csv, column, ids, condition),
+            "selection": selection_document(csv, column, ids, condition),
             "options": {
                 "batch_size": batch_size,
                 "lanes": lanes,
@@ -161,9 +161,14 @@ def _preview(session: Session, request: "BulkEnrollmentRequest") -> None:
     session.output.answer(found, *preview_summary(found))
 
 
-def _selection(
+def selection_document(
     csv: Path | None, column: str, ids: str | None, condition: str | None
 ) -> dict[str, Any]:
+    """Return the selection that the options say.
+
+    Raises:
+        UsageError: they say none or several, or what they hold cannot be read.
+    """
     if [csv, ids, condition].count(None) != 2:
         raise UsageError("Name exactly one of --csv, --ids and --filter.")
     if csv is not None:

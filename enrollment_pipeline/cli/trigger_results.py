@@ -248,7 +248,7 @@ def _instant(text: str, account: "Account") -> "datetime":
     from zoneinfo import ZoneInfo
 
     from enrollment_pipeline.clocks.local_time import instant_of_local
-    from enrollment_pipeline.enrollment.request import parse_instant
+    from enrollment_pipeline.work.fields import parse_instant
 
     try:
         found = parse_instant(text)

@@ -1,1 +1,1 @@
-"""What clocks show: local times, zones and business hours."""
+"""What clocks show: local times, zones, business hours, and schedules that repeat on them."""

@@ -4,6 +4,7 @@ import time
 
 import dagster as dg
 
+from enrollment_pipeline.bulk_operations.inbox import ContactsRoute
 from enrollment_pipeline.defs.product import Product, explained
 from enrollment_pipeline.enrollment.inbox import CsvRoute
 from enrollment_pipeline.inbox.look import look
@@ -11,7 +12,7 @@ from enrollment_pipeline.inbox.route import Route
 from enrollment_pipeline.inbox.rules import Memory
 from enrollment_pipeline.triggers.inbox import EventsRoute
 
-ROUTES: tuple[Route, ...] = (CsvRoute(), EventsRoute())
+ROUTES: tuple[Route, ...] = (CsvRoute(), EventsRoute(), ContactsRoute())
 
 
 @dg.sensor(
@@ -19,8 +20,8 @@ ROUTES: tuple[Route, ...] = (CsvRoute(), EventsRoute())
     minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Takes files dropped into the inbox: a CSV file in ACCOUNT/WORKFLOW becomes an "
-    "enrollment job, which the queue then starts; JSON lines in ACCOUNT/events are events, which "
-    "triggers then consider.",
+    "enrollment job, and a file in ACCOUNT/contacts an import, which the queue then starts; JSON "
+    "lines in ACCOUNT/events are events, which triggers then consider.",
 )
 def file_inbox(
     context: dg.SensorEvaluationContext, product: dg.ResourceParam[Product]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 from uuid import UUID
 
 import dagster as dg
@@ -16,7 +16,16 @@ from enrollment_pipeline.storage.engine import open_database
 from enrollment_pipeline.storage.patience import patiently
 from enrollment_pipeline.storage.tenancy import Database
 
+
+class Work(Protocol):
+    """What a run works on: an enrollment job, or an operation."""
+
+    def end(self, *, actor: str, lock_seconds: int = ...) -> None:
+        """End it before its time, because somebody ended its run."""
+
+
 T = TypeVar("T")
+W = TypeVar("W", bound=Work)
 StepContext = dg.AssetExecutionContext | dg.OpExecutionContext | dg.AssetCheckExecutionContext
 # Who ended a job by ending its run; the UI has no login that could tell more.
 TERMINATED_BY = "dagster"
@@ -46,48 +55,51 @@ class Product:
             database.close()
 
     @contextmanager
-    def phases(self, context: StepContext) -> Iterator[Phases]:
-        """Open the phases of the enrollment job that the run's partition stands for.
+    def opened(self, context: StepContext, kind: Callable[..., W]) -> Iterator[W]:
+        """Open the work that the run's partition stands for, of a kind such as `Phases`.
 
-        A run that somebody terminates ends its job as well. A product error leaves as a
+        A run that somebody terminates ends its work as well. A product error leaves as a
         `dagster.Failure` that says code, message and remedy.
         """
-        with explained(), self._open(context) as phases:
-            yield phases
+        with explained(), self._open(context, kind) as work:
+            yield work
 
     def do(self, context: StepContext, phase: Callable[[Phases], T]) -> T:
         """Do a phase of the run's job, which may be repeated, and ride out an outage meanwhile."""
+        return self.work(context, Phases, phase)
+
+    def work(self, context: StepContext, kind: Callable[..., W], do: Callable[[W], T]) -> T:
+        """Do something with the run's work of any kind, as `do` does with a job."""
 
         def once() -> T:
-            with self._open(context) as phases:
-                return phase(phases)
+            with self._open(context, kind) as work:
+                return do(work)
 
         with explained():
             return patiently(once)
 
     @contextmanager
-    def _open(self, context: StepContext) -> Iterator[Phases]:
+    def _open(self, context: StepContext, kind: Callable[..., W]) -> Iterator[W]:
         if self.one_step:
             # The process of a step of its own ends long before its run.
             sign_on(context.instance, context.run.run_id)
         with self.database() as database:
-            phases = Phases(database, self.settings(), _job_of(context))
+            work = kind(database, self.settings(), _partition_of(context))
             try:
-                yield phases
+                yield work
             except dg.DagsterExecutionInterruptedError:
                 if is_terminated(context):
-                    phases.cancel(actor=TERMINATED_BY)
-                    phases.report()
+                    work.end(actor=TERMINATED_BY)
                 raise
 
 
-def _job_of(context: StepContext) -> UUID:
+def _partition_of(context: StepContext) -> UUID:
     try:
         return UUID(context.partition_key)
     except (dg.DagsterInvariantViolationError, ValueError):
         raise JobNotFoundError(
-            "The run has no partition that names a job.",
-            remedy="Launch the partition of a job: its id, as enrollment list shows it.",
+            "The run has no partition that names a job or an operation.",
+            remedy="Launch the partition of one: its id, as enrollment list shows it.",
         ) from None
 
 

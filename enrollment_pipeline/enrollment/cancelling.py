@@ -13,13 +13,14 @@ from sqlalchemy import Connection
 
 from enrollment_pipeline.enrollment import notices
 from enrollment_pipeline.enrollment.states import JobStatus, require_move
-from enrollment_pipeline.enrollment.store import batches, inputs, jobs
+from enrollment_pipeline.enrollment.store import batches, jobs
 from enrollment_pipeline.enrollment.store.jobs import Job
 from enrollment_pipeline.errors import InvalidStateError
 from enrollment_pipeline.records import Outcome
 from enrollment_pipeline.settings import Settings
 from enrollment_pipeline.storage.planning import limit_lock_waits
 from enrollment_pipeline.storage.tenancy import Database
+from enrollment_pipeline.work import inputs
 
 LOCK_SECONDS = 60
 # Nothing has begun in these; the others go over `cancelling`, which the lanes obey.

@@ -8,15 +8,10 @@ from enrollment_pipeline.accounts.operations import Operation, operation
 from enrollment_pipeline.enrollment.cancelling import ask_to_cancel, close_cancelled
 from enrollment_pipeline.enrollment.pausing import pause_job
 from enrollment_pipeline.enrollment.phases import Phases
-from enrollment_pipeline.enrollment.request import (
-    BulkEnrollmentRequest,
-    ManualSelection,
-    Options,
-    known_zone,
-)
+from enrollment_pipeline.enrollment.request import BulkEnrollmentRequest, Options
 from enrollment_pipeline.enrollment.states import JobStatus, require_move
 from enrollment_pipeline.enrollment.store import batches, jobs, outcomes
-from enrollment_pipeline.enrollment.submission import due_time, submit
+from enrollment_pipeline.enrollment.submission import submit
 from enrollment_pipeline.enrollment.transitions import require_active
 from enrollment_pipeline.errors import (
     DetailsPrunedError,
@@ -26,8 +21,11 @@ from enrollment_pipeline.errors import (
     Reason,
 )
 from enrollment_pipeline.records import Account, Permission
+from enrollment_pipeline.selections.request import ManualSelection
 from enrollment_pipeline.settings import Settings
 from enrollment_pipeline.storage.tenancy import Database
+from enrollment_pipeline.work.fields import known_zone
+from enrollment_pipeline.work.times import due_time
 
 RETRYABLE = tuple(reason for reason in Reason if reason.retryable)
 

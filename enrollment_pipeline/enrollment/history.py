@@ -1,9 +1,13 @@
 """Looking at jobs: one, a page of them, and the contacts that failed."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
 
 from enrollment_pipeline.enrollment import report
 from enrollment_pipeline.enrollment.phases import Phases
@@ -17,6 +21,7 @@ from enrollment_pipeline.settings import Settings
 from enrollment_pipeline.storage.paging import offset_of
 from enrollment_pipeline.storage.tenancy import Database
 from enrollment_pipeline.storage.workflow_rows import find_workflow
+from enrollment_pipeline.work import following
 
 
 def describe(
@@ -32,6 +37,25 @@ def describe(
         document = describe_job(connection, job, now=datetime.now(UTC))
     files = report.files_in(report.report_folder(settings, account.id, job_id))
     return {**document, "files": {name: str(path) for name, path in files.items()}}
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnd:
+    """Whether a job is closed, in which state, and since when."""
+
+    status: JobStatus
+    closed: bool
+    completed_at: datetime | None
+
+
+def state_of(connection: Connection, job_id: UUID) -> JobEnd:
+    """Return whether a job of the transaction's account has ended.
+
+    Raises:
+        JobNotFoundError: the account has no such job.
+    """
+    job = jobs.load(connection, job_id)
+    return JobEnd(job.status, job.status.closed, job.completed_at)
 
 
 def list_jobs(
@@ -166,3 +190,24 @@ def _as_date(text: str) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         return None
+
+
+def follow(
+    database: Database,
+    settings: Settings,
+    account: Account,
+    job_id: UUID,
+    *,
+    every: float = following.SILENCE_SECONDS,
+) -> Iterator[dict[str, Any]]:
+    """Yield a job's document now and after each of its changes; see `following.follow`.
+
+    Raises:
+        JobNotFoundError: the account has no such job.
+        DatabaseUnavailableError: the database stays away.
+    """
+
+    def document() -> dict[str, Any]:
+        return describe(database, settings, account, job_id)
+
+    return following.follow(database, job_id, document, every=every)

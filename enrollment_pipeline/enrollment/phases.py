@@ -21,9 +21,8 @@ from enrollment_pipeline.enrollment.batching import lane_count
 from enrollment_pipeline.enrollment.cancelling import LOCK_SECONDS, ask_to_cancel, close_cancelled
 from enrollment_pipeline.enrollment.engine import Lane, Stop
 from enrollment_pipeline.enrollment.pausing import pause_job
-from enrollment_pipeline.enrollment.progress import Progress
 from enrollment_pipeline.enrollment.states import JOB_MOVES, JobStatus
-from enrollment_pipeline.enrollment.store import batches, inputs, jobs, outcomes
+from enrollment_pipeline.enrollment.store import batches, jobs, outcomes
 from enrollment_pipeline.enrollment.store.jobs import Job
 from enrollment_pipeline.enrollment.store.outcomes import OutcomeCounts
 from enrollment_pipeline.enrollment.transitions import (
@@ -53,6 +52,8 @@ from enrollment_pipeline.records import Account
 from enrollment_pipeline.settings import Settings
 from enrollment_pipeline.storage.planning import limit_lock_waits
 from enrollment_pipeline.storage.tenancy import Database
+from enrollment_pipeline.work import inputs
+from enrollment_pipeline.work.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,12 @@ class Phases:
             self._job_id,
             lock_seconds=lock_seconds,
         )
+
+    def end(self, *, actor: str, lock_seconds: int = LOCK_SECONDS) -> None:
+        """Cancel the job and write its report, because somebody ended its run."""
+        self.cancel(actor=actor, lock_seconds=lock_seconds)
+        if self.job().report is None:
+            self.report()
 
     def close_lanes(self) -> Job:
         """Make sure that every batch has ended; asks the database, not the lanes.

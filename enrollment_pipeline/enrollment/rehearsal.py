@@ -9,7 +9,7 @@ from enrollment_pipeline.enrollment.claims import enroll_in_place
 from enrollment_pipeline.enrollment.request import BulkEnrollmentRequest
 from enrollment_pipeline.enrollment.store import jobs, outcomes
 from enrollment_pipeline.enrollment.store.jobs import Job
-from enrollment_pipeline.enrollment.submission import create_job, due_time
+from enrollment_pipeline.enrollment.submission import create_job
 from enrollment_pipeline.enrollment.transitions import (
     begin_enrolling,
     check_outcomes,
@@ -23,6 +23,7 @@ from enrollment_pipeline.enrollment.view import describe_job
 from enrollment_pipeline.records import Account, Permission
 from enrollment_pipeline.settings import Settings
 from enrollment_pipeline.storage.tenancy import Database
+from enrollment_pipeline.work.times import due_time
 
 SAMPLE_ROWS = 20
 # Starting a run takes longer than enrolling ten thousand contacts; an estimate must hold it.

@@ -9,9 +9,11 @@ from enrollment_pipeline.enrollment.direct import run_small_jobs
 from enrollment_pipeline.enrollment.handover import open_trigger_jobs, rules_of
 from enrollment_pipeline.enrollment.history import (
     describe,
+    follow,
     is_left_to_caller,
     list_failures,
     list_jobs,
+    state_of,
     write_report,
 )
 from enrollment_pipeline.enrollment.rehearsal import preview
@@ -20,6 +22,7 @@ from enrollment_pipeline.enrollment.submission import submit
 __all__ = [
     "cancel",
     "describe",
+    "follow",
     "is_left_to_caller",
     "list_failures",
     "list_jobs",
@@ -31,6 +34,7 @@ __all__ = [
     "retry",
     "rules_of",
     "run_small_jobs",
+    "state_of",
     "submit",
     "write_report",
 ]

@@ -2,44 +2,30 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
 from enrollment_pipeline.accounts.operations import operation
-from enrollment_pipeline.conditions.parse import parse
-from enrollment_pipeline.enrollment.request import (
-    BulkEnrollmentRequest,
-    CsvSelection,
-    FilterSelection,
-    ManualSelection,
-)
-from enrollment_pipeline.enrollment.selection import chunks_of, chunks_of_ids, too_many
+from enrollment_pipeline.enrollment.request import BulkEnrollmentRequest
 from enrollment_pipeline.enrollment.states import JobStatus
-from enrollment_pipeline.enrollment.store import inputs, jobs
+from enrollment_pipeline.enrollment.store import jobs
 from enrollment_pipeline.enrollment.transitions import require_active
 from enrollment_pipeline.errors import (
-    InvalidRequestError,
     InvalidStateError,
     RequestIdUsedError,
     TooManyJobsError,
 )
-from enrollment_pipeline.files.identifiers import parse_contact_id
-from enrollment_pipeline.files.table import open_table
 from enrollment_pipeline.records import Account, Permission
+from enrollment_pipeline.selections.keeping import to_be_kept
 from enrollment_pipeline.storage.tenancy import Database
 from enrollment_pipeline.storage.workflow_rows import find_workflow
-
-# Further ahead it is a slip of the pen; and the last instants of year 9999, read in another zone,
-# are none.
-FURTHEST_AHEAD = timedelta(days=3660)
+from enrollment_pipeline.work import inputs
+from enrollment_pipeline.work.announcing import announce
+from enrollment_pipeline.work.times import due_time, instant_of
 
 
 def submit(
@@ -116,7 +102,7 @@ def create_job(
     workflow = find_workflow(connection, request.workflow)
     require_active(workflow.name, workflow.status)
     scheduled_at = due_time(request.scheduled_at, request.timezone, account)
-    selection, content = _selection(request, account)
+    selection, content = _kept_selection(request, account)
     document = request.model_dump(mode="json", exclude={"selection", "request_id"})
     if origin is not None:
         document["origin"] = origin
@@ -138,7 +124,7 @@ def create_job(
         },
     )
     inputs.add_input(connection, account.id, job_id, content)
-    jobs.announce(connection, job_id)
+    announce(connection, job_id)
     return job_id
 
 
@@ -149,7 +135,7 @@ def _fingerprint(request: BulkEnrollmentRequest, account: Account, workflow_id: 
     """
     if request.request_id is None:
         return None
-    selection, content = _selection(request, account)
+    selection, content = _kept_selection(request, account)
     selection.pop("file", None)
     due = instant_of(request.scheduled_at, request.timezone, account)
     options = request.options.model_dump(mode="json")
@@ -190,61 +176,8 @@ def _require_no_open_retry(connection: Connection, job_id: UUID) -> None:
         )
 
 
-def _selection(
+def _kept_selection(
     request: BulkEnrollmentRequest, account: Account
 ) -> tuple[dict[str, Any], Iterable[bytes]]:
-    """Return what the job's row keeps of the selection, and the input that is kept beside it."""
     limits = account.settings
-    match request.selection:
-        case ManualSelection(contact_ids=contact_ids):
-            different = len({parse_contact_id(one) for one in contact_ids} - {None})
-            if different > limits.max_contacts_per_job:
-                raise too_many(different, limits)
-            return {"type": "manual", "contact_ids": len(contact_ids)}, chunks_of_ids(contact_ids)
-        case FilterSelection(filter=document):
-            parse(document)
-            return {"type": "filter", "filter": document}, ()
-        case CsvSelection(path=path, identifier_column=column):
-            size = _size_of(path, limits.csv_max_bytes)
-            # A name that is no Unicode cannot be kept in the database as it is.
-            name = os.fsencode(path.name).decode("utf-8", "replace")
-            kept = {"type": "csv", "file": name, "bytes": size, "identifier_column": column}
-            return kept, chunks_of(path)
-
-
-def _size_of(path: Path, limit: int) -> int:
-    with suppress(OSError, ValueError):
-        if path.is_file() and os.access(path, os.R_OK) and path.stat().st_size <= limit:
-            return path.stat().st_size
-    # Refuses the file, and says why.
-    with open_table(path, max_bytes=limit) as table:
-        return table.size
-
-
-def instant_of(wanted: datetime | None, timezone: str | None, account: Account) -> datetime | None:
-    """Return the instant that a time means; without an offset, by the clock of the zone."""
-    if wanted is None or wanted.tzinfo is not None:
-        return wanted
-    return wanted.replace(tzinfo=ZoneInfo(timezone or account.settings.timezone))
-
-
-def due_time(wanted: datetime | None, timezone: str | None, account: Account) -> datetime | None:
-    """Return when a job is to start, None for now.
-
-    Raises:
-        InvalidRequestError: the time is in the past, or too far ahead.
-    """
-    wanted = instant_of(wanted, timezone, account)
-    if wanted is None:
-        return None
-    if wanted <= datetime.now(UTC):
-        raise InvalidRequestError(
-            f"The time {wanted.isoformat()} is in the past.",
-            remedy="Name a time to come, or leave it out to start now.",
-        )
-    if wanted > datetime.now(UTC) + FURTHEST_AHEAD:
-        raise InvalidRequestError(
-            f"The time {wanted.isoformat()} is more than ten years ahead.",
-            remedy="Name an earlier time.",
-        )
-    return wanted
+    return to_be_kept(request.selection, limits, most=limits.max_contacts_per_job)

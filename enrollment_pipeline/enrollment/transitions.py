@@ -14,12 +14,15 @@ from enrollment_pipeline.enrollment import handover, notices, report
 from enrollment_pipeline.enrollment.claims import LaneWork
 from enrollment_pipeline.enrollment.eligibility import count_by_outcome, rules_for
 from enrollment_pipeline.enrollment.request import Options
-from enrollment_pipeline.enrollment.selection import resolve
 from enrollment_pipeline.enrollment.states import JobStatus, closing_status, require_move
-from enrollment_pipeline.enrollment.store import batches, jobs, outcomes, selections
+from enrollment_pipeline.enrollment.store import batches, jobs, outcomes, selected
 from enrollment_pipeline.enrollment.store.jobs import Job
 from enrollment_pipeline.enrollment.store.outcomes import OutcomeCounts
-from enrollment_pipeline.errors import JobIncompleteError, WorkflowInactiveError
+from enrollment_pipeline.errors import (
+    InvalidRequestError,
+    JobIncompleteError,
+    WorkflowInactiveError,
+)
 from enrollment_pipeline.limits.service import budget_of
 from enrollment_pipeline.records import (
     Account,
@@ -28,6 +31,8 @@ from enrollment_pipeline.records import (
     ReenrollmentPolicy,
     WorkflowStatus,
 )
+from enrollment_pipeline.selections.resolving import resolve
+from enrollment_pipeline.selections.store import Owner
 from enrollment_pipeline.settings import Settings
 from enrollment_pipeline.targets.base import EnrollmentOrder
 from enrollment_pipeline.targets.database import DatabaseTarget
@@ -53,7 +58,21 @@ def select_contacts(connection: Connection, job: Job, account: Account, settings
     """
     require_active(job.workflow.name, job.workflow.status)
     now = datetime.now(UTC)
-    counts = resolve(connection, job, limits=account.settings, scratch=settings.scratch, now=now)
+    counts = resolve(
+        connection,
+        Owner(job.account_id, job.id),
+        job.request["selection"],
+        limits=account.settings,
+        most=account.settings.max_contacts_per_job,
+        scratch=settings.scratch,
+        now=now,
+    )
+    if counts.duplicate and not job.request["options"]["skip_duplicates"]:
+        raise InvalidRequestError(
+            f"The input names contacts more than once ({counts.duplicate} times), and the request "
+            "does not allow duplicates.",
+            remedy="Remove them from the input, or leave skip_duplicates on.",
+        )
     move(
         connection,
         job,
@@ -71,7 +90,7 @@ def select_contacts(connection: Connection, job: Job, account: Account, settings
 
 def validate_contacts(connection: Connection, job: Job) -> None:
     """Mark the selected contacts that a rule excludes, and count them by code."""
-    excluded = selections.exclude(connection, job, _rules(job))
+    excluded = selected.exclude(connection, job, _rules(job))
     counts = count_by_outcome(excluded)
     jobs.change(
         connection,
@@ -86,7 +105,7 @@ def validate_contacts(connection: Connection, job: Job) -> None:
 
 def partition_contacts(connection: Connection, job: Job) -> None:
     """Cut the contacts that no rule excludes into batches."""
-    number = selections.partition(connection, job, job.request["options"]["batch_size"])
+    number = selected.partition(connection, job, job.request["options"]["batch_size"])
     move(
         connection,
         job,

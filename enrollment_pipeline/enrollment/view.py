@@ -9,7 +9,12 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from enrollment_pipeline.enrollment.progress import (
+from enrollment_pipeline.enrollment.report import duration_of, notice_of
+from enrollment_pipeline.enrollment.states import JobStatus
+from enrollment_pipeline.enrollment.store import batches
+from enrollment_pipeline.enrollment.store.jobs import Job
+from enrollment_pipeline.records import Outcome
+from enrollment_pipeline.work.progress import (
     RATE_WINDOW,
     Progress,
     abandoned,
@@ -17,11 +22,6 @@ from enrollment_pipeline.enrollment.progress import (
     percent_of,
     rate_of,
 )
-from enrollment_pipeline.enrollment.report import duration_of, notice_of
-from enrollment_pipeline.enrollment.states import JobStatus
-from enrollment_pipeline.enrollment.store import batches
-from enrollment_pipeline.enrollment.store.jobs import Job
-from enrollment_pipeline.records import Outcome
 
 _AT_WORK = (
     JobStatus.PENDING,

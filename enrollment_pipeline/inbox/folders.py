@@ -15,7 +15,7 @@ import os
 import secrets
 import stat
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -147,31 +147,26 @@ def copy_file(folder: int, name: str, identity: Identity, target: Path, *, most:
     return digest.hexdigest() if unchanged and not left else None
 
 
-def move(
-    source: int, name: str, identity: Identity, target: int, names: Iterable[str]
-) -> str | None:
-    """Move a file into another folder under the first of these names that is free; return it.
+def move(source: int, name: str, identity: Identity, target: int, mark: str) -> str | None:
+    """Move a file into another folder, under a name with this mark in it; return that name.
 
-    None where the file is gone, or was exchanged meanwhile: then the new one is put back, and is
-    looked at as any other.
+    None where the file is gone, or was exchanged meanwhile: then the new one stays or is put back,
+    and is looked at as any other.
 
     Raises:
         OSError: it cannot be moved; it is where it was.
     """
-    new = _reserve(target, names, abandoned=True)
-    try:
+    own = renamed(name, f"{mark}.{secrets.token_hex(8)}")
+    if not _seize(source, name, identity, target, own):
+        return None
+    # It is where it belongs even if it has to keep that name, because the shorter one is taken.
+    with suppress(OSError):
+        new = renamed(name, mark)
+        os.close(os.open(new, _NEW_FILE, 0o666, dir_fd=target))
         # Over the empty file that was just made: in one step, and never over anything else.
-        os.rename(name, new, src_dir_fd=source, dst_dir_fd=target)
-    except OSError as error:
-        os.unlink(new, dir_fd=target)
-        if isinstance(error, FileNotFoundError):
-            return None
-        raise
-    if identity.is_still(os.stat(new, dir_fd=target, follow_symlinks=False)):
+        os.rename(own, new, src_dir_fd=target, dst_dir_fd=target)
         return new
-    old = _reserve(source, (name, renamed(name, secrets.token_hex(4))), abandoned=False)
-    os.rename(new, old, src_dir_fd=target, dst_dir_fd=source)
-    return None
+    return own
 
 
 def reject(
@@ -188,15 +183,46 @@ def reject(
     text = f"{reason.code}\n{reason.message}\n{reason.advice}\n"
     # First, so that a process that dies in between leaves no rejected file without its reason.
     beside = os.open(new + REASON_SUFFIX, _NEW_FILE, 0o666, dir_fd=target)
-    moved = None
+    moved = False
     try:
         with os.fdopen(beside, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
-        moved = move(source, name, identity, target, (new,))
+        moved = _seize(source, name, identity, target, new)
     finally:
-        if moved is None:
+        if not moved:
             os.unlink(new + REASON_SUFFIX, dir_fd=target)
-    return moved
+    return new if moved else None
+
+
+def _seize(source: int, name: str, identity: Identity, target: int, own: str) -> bool:
+    """Move a file under a name that nobody else uses; False where it is gone or another one.
+
+    Machines that look at the same inbox share no lock, and may move the same file at once. Each
+    moves it to a name of its own: so one of them has the file, the others find it gone, and there
+    is nothing to tidy up by which they could harm the one that was moved.
+    """
+    try:
+        if not identity.is_still(os.stat(name, dir_fd=source, follow_symlinks=False)):
+            return False
+        os.rename(name, own, src_dir_fd=source, dst_dir_fd=target)
+    except FileNotFoundError:
+        return False
+    if identity.is_still(os.stat(own, dir_fd=target, follow_symlinks=False)):
+        return True
+    _put_back(source, name, target, own)
+    return False
+
+
+def _put_back(source: int, name: str, target: int, own: str) -> None:
+    try:
+        # Unlike a renamed file, a link never takes the place of one that was dropped meanwhile.
+        os.link(own, name, src_dir_fd=target, dst_dir_fd=source, follow_symlinks=False)
+    except OSError:
+        # There is one, or a link cannot be made: on this file system, or of this user's file.
+        other = renamed(name, secrets.token_hex(8))
+        os.rename(own, other, src_dir_fd=target, dst_dir_fd=source)
+    else:
+        os.unlink(own, dir_fd=target)
 
 
 def _look_through(folder: int, place: tuple[str, ...], found: Scan) -> None:
@@ -270,27 +296,3 @@ def _not_to_open(mode: int, name: str) -> ProductError | None:
         f'"{shown(name)}" is a device or a pipe, not a file.',
         remedy="Write its content to a file, and drop that.",
     )
-
-
-def _reserve(folder: int, names: Iterable[str], *, abandoned: bool) -> str:
-    """Make an empty file under the first name that is free, and return the name.
-
-    With `abandoned`, one that is there and empty counts as free: a process that died between making
-    it and moving a file over it has left it, since an empty file is never taken.
-
-    Raises:
-        OSError: no name is free, or no file can be made.
-    """
-    for name in names:
-        try:
-            os.close(os.open(name, _NEW_FILE, 0o666, dir_fd=folder))
-        except FileExistsError:
-            if not (abandoned and _is_empty(folder, name)):
-                continue
-        return name
-    raise FileExistsError(errno.EEXIST, "its new name is taken")
-
-
-def _is_empty(folder: int, name: str) -> bool:
-    found = os.stat(name, dir_fd=folder, follow_symlinks=False)
-    return stat.S_ISREG(found.st_mode) and found.st_size == 0

@@ -51,7 +51,6 @@ from enrollment_pipeline.inbox.rules import (
     ready,
     reference,
     remembered,
-    renamed,
     shown,
 )
 from enrollment_pipeline.records import Account
@@ -246,11 +245,9 @@ class _Taking:
             raise _with_advice(error, account) from None
 
     def _keep(self, folder: int, file: Dropped, identity: Identity, taken: Taken) -> None:
-        other = f"{taken.mark}.{identity.digest()[:8]}"
-        names = (renamed(file.name, taken.mark), renamed(file.name, other))
         try:
             with made(folder, PROCESSED) as target:
-                moved = move(folder, file.name, identity, target, names)
+                moved = move(folder, file.name, identity, target, taken.mark)
         except OSError as error:
             raise OSError(
                 error.errno, f"it is {taken.became} and cannot be moved: {error.strerror}"

@@ -9,9 +9,12 @@ from enrollment_pipeline.accounts.operations import check, operation
 from enrollment_pipeline.errors import ChannelNotFoundError, InvalidRequestError
 from enrollment_pipeline.notifications import store
 from enrollment_pipeline.notifications.message import (
+    CHOICES,
+    OPERATION_TYPES,
     Channel,
     Event,
     email_address,
+    of_type,
     shown,
     webhook_url,
 )
@@ -34,7 +37,9 @@ def add_channel(
 ) -> ChannelEntry:
     """Let a recipient be told of these events, of all where none is named.
 
-    A recipient that is there already is told of these events instead of the former ones.
+    An event of operations on contacts may be narrowed to one type of them, as in
+    `operation_failed:import`. A recipient that is there already is told of these events instead of
+    the former ones.
 
     Raises:
         ForbiddenError: the actor may not.
@@ -137,13 +142,14 @@ def new_secret() -> str:
 
 def _known_events(names: Iterable[str]) -> list[str]:
     wanted = set(names)
-    unknown = sorted(wanted - set(Event))
+    unknown = sorted(wanted - set(CHOICES))
     if unknown:
         raise InvalidRequestError(
             f"There is no event {', '.join(map(repr, unknown))}.",
-            remedy=f"Use one of: {', '.join(Event)}.",
+            remedy=f"Use one of: {', '.join(Event)}. One of operations may be narrowed to a type "
+            f"({', '.join(OPERATION_TYPES)}), as in {of_type(Event.OPERATION_FAILED, 'import')}.",
         )
-    return [str(event) for event in Event if event in wanted or not wanted]
+    return [name for name in CHOICES if name in wanted] or list(map(str, Event))
 
 
 def _told(entry: ChannelEntry) -> dict[str, object]:

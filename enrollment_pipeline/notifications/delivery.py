@@ -22,14 +22,9 @@ from enrollment_pipeline.notifications.attempts import (
     wait_after,
 )
 from enrollment_pipeline.notifications.channels import new_secret
-from enrollment_pipeline.notifications.message import (
-    Channel,
-    Event,
-    body_of,
-    document_of,
-    subject_of,
-)
+from enrollment_pipeline.notifications.message import Channel, Event, document_of
 from enrollment_pipeline.notifications.store import Message
+from enrollment_pipeline.notifications.texts import body_of, subject_of
 from enrollment_pipeline.settings import Settings
 from enrollment_pipeline.storage.tenancy import Database
 

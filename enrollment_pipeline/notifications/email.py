@@ -1,7 +1,7 @@
 """Sending a message by e-mail, over the mail server of the settings.
 
 Belongs here: the connection, what may be said over it, and what the server's answer means. The
-words are in `message`.
+words are in `texts`.
 """
 
 import smtplib

@@ -1,15 +1,16 @@
-"""What is told, to whom, and in which words; pure.
+"""What is told, and to whom; pure.
 
-Belongs here: the events, the shape of what is kept of one, which recipients can be used, and the
-texts of an e-mail and of a webhook. A message holds counts and names of workflows, never the data
-of a contact. Does not belong here: how a message is kept (`outbox`) and sent (`delivery`).
+Belongs here: the events, the shape of what is kept of one, which recipients can be used, and what a
+webhook is sent. A message holds counts and names of workflows, never the data of a contact. Does
+not belong here: the words of an e-mail (`texts`), how a message is kept (`outbox`) and sent
+(`delivery`).
 """
 
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypedDict
 from urllib.parse import SplitResult, urlsplit, urlunsplit
@@ -20,22 +21,48 @@ from email_validator import EmailNotValidError, validate_email
 from enrollment_pipeline.errors import InvalidRequestError
 
 LONGEST_URL = 2000
-_LONGEST_SUBJECT = 200
 
 _VISIBLE_ASCII = re.compile(r"[!-\[\]-~]+")
 _HOST_NAME = re.compile(r"(?=.{1,253}\.?\Z)[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?\.?")
 
 
 class Event(StrEnum):
-    """What can be told: of a job, or of a workflow."""
+    """What can be told: of a job, of an operation on contacts, or of a workflow."""
 
     JOB_COMPLETED = "job_completed"
     JOB_COMPLETED_WITH_ERRORS = "job_completed_with_errors"
     JOB_FAILED = "job_failed"
     JOB_CANCELLED = "job_cancelled"
     JOB_PAUSED = "job_paused"
+    OPERATION_SCHEDULED = "operation_scheduled"
+    OPERATION_COMPLETED = "operation_completed"
+    OPERATION_COMPLETED_WITH_ERRORS = "operation_completed_with_errors"
+    OPERATION_FAILED = "operation_failed"
+    OPERATION_CANCELLED = "operation_cancelled"
     RUN_FAILED = "run_failed"
     TEMPLATE_UPDATED = "template_updated"
+
+
+OPERATION_TYPES = ("import", "export", "update", "delete", "rollback", "withdrawal")
+OF_OPERATIONS = (
+    Event.OPERATION_SCHEDULED,
+    Event.OPERATION_COMPLETED,
+    Event.OPERATION_COMPLETED_WITH_ERRORS,
+    Event.OPERATION_FAILED,
+    Event.OPERATION_CANCELLED,
+)
+
+
+def of_type(event: Event, operation_type: str) -> str:
+    """Return what a channel asks for that wants an event of one type of operation only."""
+    return f"{event}:{operation_type}"
+
+
+CHOICES = (
+    *map(str, Event),
+    *(of_type(event, one) for event in OF_OPERATIONS for one in OPERATION_TYPES),
+)
+"""What a channel can ask for: an event, or an event of one type of operation."""
 
 
 class Channel(StrEnum):
@@ -70,6 +97,40 @@ class JobPayload(TypedDict):
     links: Links
 
 
+class OperationLinks(TypedDict):
+    """Where to look: the Dagster UI, the folder of the report, and the files by their names."""
+
+    ui: str
+    report: str | None
+    files: dict[str, str]
+
+
+class OperationPayload(TypedDict):
+    """What a message tells of an operation on contacts, as plain JSON values.
+
+    `counts` holds the outcomes that rows have, which add up to `total`. `scheduled_at` is ISO text
+    in the zone of the account, and None for what starts after another operation, `after_id`.
+    `reverses_id` is the operation that a rollback takes back, `withdraws_job_id` the enrollment job
+    of a withdrawal. `reason` says why it failed or was cancelled; `duration_seconds` is None for
+    one that never began.
+    """
+
+    operation_id: str
+    type: str
+    status: str
+    counts: dict[str, int]
+    total: int
+    scheduled_at: str | None
+    after_id: str | None
+    recurring: bool
+    reverses_id: str | None
+    withdraws_job_id: str | None
+    duration_seconds: float | None
+    reason: str | None
+    requested_by: str
+    links: OperationLinks
+
+
 class TemplatePayload(TypedDict):
     """What a message tells of a workflow whose template has a newer version."""
 
@@ -87,13 +148,21 @@ class Notice:
     """Something that happened and is to be told.
 
     `occasion` tells apart what may happen to one subject more than once, such as a pause: the same
-    event, subject and occasion is told to a recipient once.
+    event, subject and occasion is told to a recipient once. None makes each transaction that tells
+    it an occasion.
     """
 
     event: Event
     subject_id: UUID
-    occasion: str
-    payload: JobPayload | TemplatePayload
+    occasion: str | None
+    payload: JobPayload | OperationPayload | TemplatePayload
+
+    @property
+    def asked_for_as(self) -> list[str]:
+        """What a channel may have asked for to be told of it."""
+        if self.event not in OF_OPERATIONS:
+            return [str(self.event)]
+        return [str(self.event), of_type(self.event, str(self.payload.get("type")))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,73 +218,6 @@ def shown(channel: Channel, recipient: str) -> str:
     return f"{parts.scheme}://{parts.netloc}/{'...' if hidden else ''}"
 
 
-def subject_of(event: Event, payload: Mapping[str, Any]) -> str:
-    """Return the subject of an e-mail: one line, without control characters."""
-    if event is Event.TEMPLATE_UPDATED:
-        told = f"An update for {payload['workflow_name']}: version {payload['version']}"
-        return _one_line(told)[:_LONGEST_SUBJECT]
-    outcomes = payload["outcomes"]
-    told = _SUBJECTS[event].format(
-        workflow=payload["workflow_name"],
-        rows=f"{payload['input_rows']:,}",
-        enrolled=f"{outcomes['enrolled']:,}",
-        failed=f"{outcomes['failed'] + outcomes['unprocessed']:,}",
-    )
-    return _one_line(told)[:_LONGEST_SUBJECT]
-
-
-def body_of(event: Event, payload: Mapping[str, Any]) -> str:
-    """Return the text of an e-mail."""
-    if event is Event.TEMPLATE_UPDATED:
-        return _update_body(payload)
-    job_id = payload["job_id"]
-    seconds = payload["duration_seconds"]
-    links = payload["links"]
-    facts = {
-        "Workflow": payload["workflow_name"],
-        "Status": payload["status"],
-        "Reason": payload["reason"],
-        "Requested by": payload["requested_by"],
-        "Duration": None if seconds is None else timedelta(seconds=round(seconds)),
-        "Job": job_id,
-        "In the UI": links["ui"],
-        "Report": links["report"],
-    }
-    told = [(name, _one_line(str(fact))) for name, fact in facts.items() if fact is not None]
-    counts = [(outcome, f"{number:,}") for outcome, number in payload["outcomes"].items() if number]
-    lines = [
-        _SENTENCES[event].format(job=job_id),
-        "",
-        *(f"{name + ':':<14}{fact}" for name, fact in told),
-        "",
-        f"{'input rows':<18}{payload['input_rows']:>12,}",
-        *(f"{outcome:<18}{number:>12}" for outcome, number in counts),
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _update_body(payload: Mapping[str, Any]) -> str:
-    workflow = payload["workflow_id"]
-    facts = {
-        "Workflow": payload["workflow_name"],
-        "Template": payload["template_name"],
-        "Version": f"{payload['version']}, the workflow has {payload['cloned_version']}",
-        "Changes": f"{payload['changes']:,}",
-    }
-    lines = [
-        "The template that a workflow was made from has a newer version. The workflow stays as it "
-        "is, until somebody takes over what is new.",
-        "",
-        *(f"{name + ':':<14}{_one_line(fact)}" for name, fact in facts.items()),
-        "",
-        f"What is new:  enrollment templates diff --workflow {workflow}",
-        f"Take it over: enrollment templates merge {workflow} --all-unchanged",
-        "",
-    ]
-    return "\n".join(lines)
-
-
 def document_of(event: Event, payload: Mapping[str, Any], told_at: datetime) -> dict[str, Any]:
     """Return what a webhook is sent, in the shape that Standard Webhooks recommends.
 
@@ -226,10 +228,6 @@ def document_of(event: Event, payload: Mapping[str, Any], told_at: datetime) -> 
         "timestamp": told_at.astimezone(UTC).isoformat(),
         "data": dict(payload),
     }
-
-
-def _one_line(text: str) -> str:
-    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _split(url: str) -> SplitResult | None:
@@ -272,24 +270,3 @@ _URL_PROBLEMS: tuple[tuple[str, Callable[[str], bool]], ...] = (
     ("holds a fragment (#), which is never sent", lambda url: "#" in url),
     ("has no host that can be used, or a port that is none", _is_no_host),
 )
-
-_SUBJECTS = {
-    Event.JOB_COMPLETED: "Enrolled into {workflow}: {enrolled} of {rows} rows",
-    Event.JOB_COMPLETED_WITH_ERRORS: "Enrolled into {workflow}: {enrolled} of {rows} rows, "
-    "{failed} not because of errors",
-    Event.JOB_FAILED: "Enrolling into {workflow} failed",
-    Event.JOB_CANCELLED: "Enrolling into {workflow} was cancelled: {enrolled} of {rows} rows done",
-    Event.JOB_PAUSED: "Enrolling into {workflow} is paused: {enrolled} of {rows} rows done",
-    Event.RUN_FAILED: "A run that enrolls into {workflow} failed",
-}
-
-_SENTENCES = {
-    Event.JOB_COMPLETED: "The job is completed, and nobody failed.",
-    Event.JOB_COMPLETED_WITH_ERRORS: "The job is completed, with errors. Who failed, and why: "
-    "enrollment failures {job}",
-    Event.JOB_FAILED: "The job failed. Who failed, and why: enrollment failures {job}",
-    Event.JOB_CANCELLED: "The job was cancelled. What was enrolled stays.",
-    Event.JOB_PAUSED: "The job is paused. Go on with it: enrollment resume {job}",
-    Event.RUN_FAILED: "The run ended before the job was done. Go on with it: "
-    "enrollment resume {job}",
-}

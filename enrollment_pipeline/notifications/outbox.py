@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from enrollment_pipeline.notifications import store
-from enrollment_pipeline.notifications.message import Event, Notice, Recipients, shown
+from enrollment_pipeline.notifications.message import Notice, Recipients, shown
 from enrollment_pipeline.notifications.store import Delivery, Message
 from enrollment_pipeline.records import Account
 from enrollment_pipeline.storage.paging import offset_of
@@ -29,18 +29,20 @@ def list_deliveries(
     database: Database,
     account: Account,
     *,
-    job_id: UUID | None = None,
+    subject_id: UUID | None = None,
     limit: int = 20,
     page: int = 1,
 ) -> dict[str, Any]:
     """Return one page of the account's messages with their attempts, newest first.
+
+    With `subject_id`, only those about this job, operation or workflow.
 
     Raises:
         InvalidRequestError: there is no such page.
     """
     offset = offset_of(limit, page)
     with database.account(account.id) as connection:
-        found, total = store.page(connection, subject_id=job_id, limit=limit, offset=offset)
+        found, total = store.page(connection, subject_id=subject_id, limit=limit, offset=offset)
         deliveries = store.deliveries_of(connection, [message.id for message in found])
     return {
         "notifications": [
@@ -86,12 +88,10 @@ def _document(message: Message, deliveries: list[Delivery]) -> dict[str, Any]:
 
 
 def _subject(message: Message) -> dict[str, str | None]:
-    """Return what a message is about, of which one is None: a job or a workflow."""
-    about_workflow = message.event == Event.TEMPLATE_UPDATED
-    subject = str(message.subject_id)
+    """Return what a message is about: one of these, and the others are None."""
     return {
-        "job_id": None if about_workflow else subject,
-        "workflow_id": subject if about_workflow else None,
+        name: str(message.subject_id) if name in message.payload else None
+        for name in ("job_id", "operation_id", "workflow_id")
     }
 
 

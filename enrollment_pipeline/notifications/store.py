@@ -36,18 +36,20 @@ from enrollment_pipeline.storage.schema import (
 )
 
 # The constraint also makes one message of a recipient that is named twice. In one order, so that
-# two transactions that tell the same cannot wait for each other in a circle.
+# two transactions that tell the same cannot wait for each other in a circle. now() is the begin of
+# the transaction.
 _ENQUEUE = text(
     """
     insert into enrollment.notifications
       (account_id, event, subject_id, occasion, channel, recipient, payload)
-    select :account_id, :event, :subject_id, :occasion, told.channel, told.recipient, :payload
+    select :account_id, :event, :subject_id, coalesce(:occasion, extract(epoch from now())::text),
+      told.channel, told.recipient, :payload
     from (
       select 'email' as channel, unnest(:emails) as recipient
       union all
       select 'webhook', unnest(:webhooks)
       union all
-      select channel, recipient from enrollment.notification_channels where :event = any(events)
+      select channel, recipient from enrollment.notification_channels where events && :asked_for_as
     ) as told
     order by told.channel, told.recipient
     on conflict on constraint notifications_once do nothing
@@ -55,7 +57,9 @@ _ENQUEUE = text(
 ).bindparams(
     bindparam("emails", type_=ARRAY(TextType)),
     bindparam("webhooks", type_=ARRAY(TextType)),
+    bindparam("asked_for_as", type_=ARRAY(TextType)),
     bindparam("event", type_=TextType),
+    bindparam("occasion", type_=TextType),
     bindparam("payload", type_=JSONB),
 )
 _DUE_EVERYWHERE = text(
@@ -115,6 +119,7 @@ def enqueue(
         {
             "account_id": account_id,
             "event": str(notice.event),
+            "asked_for_as": notice.asked_for_as,
             "subject_id": notice.subject_id,
             "occasion": notice.occasion,
             "payload": dict(notice.payload),

@@ -82,6 +82,9 @@ def _enrolled(contact: FromClause, workflow_id: UUID, *, active: bool) -> Column
     )
     if active:
         found = found.where(enrollments.c.ended_at.is_(None))
+    else:
+        # One that was taken back, with the job or the import that it came from, never was.
+        found = found.where(enrollments.c.status != "withdrawn")
     # A scalar subquery and not EXISTS: that may be planned as a hash of the whole workflow, built
     # anew for every claim; this is one probe of the index per contact.
     return found.scalar_subquery().is_not(None)

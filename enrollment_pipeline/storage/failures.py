@@ -15,8 +15,8 @@ _TRANSIENT = (
     # A standby that is about to take over.
     errors.ReadOnlySqlTransaction,
 )
-# Values that a column or constraint refuses, and what a trigger raises about a row.
-_DATA_CLASSES = ("22", "23", "P0")
+# Values that a column, an index or a constraint refuses, and what a trigger raises about a row.
+_DATA_CLASSES = ("22", "23", "54", "P0")
 
 
 def transient_reason(error: DBAPIError) -> Reason | None:

@@ -31,6 +31,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
 from enrollment_pipeline.errors import Reason
+from enrollment_pipeline.storage.contact_presence import hold_contacts
 from enrollment_pipeline.storage.facts import exclusion_code, exclusion_message, fact_columns
 from enrollment_pipeline.storage.schema import contacts as contact
 from enrollment_pipeline.storage.schema import (
@@ -94,6 +95,8 @@ class DatabaseTarget:
     ) -> EnrollmentResult:
         """Enroll, and record who may not be; see `Target.enroll`."""
         claimed = {"numbers": list(numbers), "contacts": contacts}
+        # A rollback that removes contacts for good waits, or its removal is seen by what follows.
+        hold_contacts(connection, order.account_id)
         handed_in, enrolled = _insert(connection, order, claimed)
         refused: dict[str, int] = {}
         if enrolled < handed_in:

@@ -12,10 +12,10 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from enrollment_pipeline.clocks.recurrence import parse_recurrence
 from enrollment_pipeline.conditions.values import Duration
 from enrollment_pipeline.records import ReenrollmentPolicy, TimeZoneName
 from enrollment_pipeline.triggers.documents import MOST_OFFSET_DAYS, EnrollmentLimit
-from enrollment_pipeline.triggers.recurrence import parse_recurrence
 from enrollment_pipeline.triggers.timing import Lateness, LeapDay
 from enrollment_pipeline.workflows.integrations import INTEGRATIONS
 

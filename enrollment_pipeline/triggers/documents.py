@@ -15,6 +15,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rapidfuzz import process
 
+from enrollment_pipeline.clocks.recurrence import Recurrence, parse_recurrence
 from enrollment_pipeline.conditions.explain import show
 from enrollment_pipeline.conditions.model import EVERYTHING, Group, dump
 from enrollment_pipeline.conditions.parse import load, parse
@@ -25,7 +26,6 @@ from enrollment_pipeline.triggers.parameters import (
     MOST_OFFSET_DAYS,
     read_parameter,
 )
-from enrollment_pipeline.triggers.recurrence import Recurrence, parse_recurrence
 from enrollment_pipeline.triggers.registry import EVENT_TYPES, Category, EventType, Parameter
 from enrollment_pipeline.triggers.timing import Lateness, LeapDay
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NoReturn
+from uuid import UUID
 
 from sqlalchemy import Connection
 
@@ -216,3 +217,13 @@ def _read_highlevel(payload: object, now: datetime) -> Event | RejectedEvent:
 
 
 _READERS = {"events": _read_event, "highlevel": _read_highlevel}
+
+
+def raise_for_changes(
+    connection: Connection, operation_id: UUID, mark: int, last: int, *, source: str
+) -> int:
+    """Raise contact_created and contact_updated for what an operation has changed; return how many.
+
+    In the transaction of the changes, for those at the positions behind `mark` up to `last`.
+    """
+    return events.keep_changes(connection, operation_id, mark, last, source=source)

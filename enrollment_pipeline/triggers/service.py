@@ -14,7 +14,7 @@ from enrollment_pipeline.triggers.attached import (
 )
 from enrollment_pipeline.triggers.due import Span
 from enrollment_pipeline.triggers.history import analytics, list_events, list_log
-from enrollment_pipeline.triggers.intake import FORMATS, Intake, receive_lines
+from enrollment_pipeline.triggers.intake import FORMATS, Intake, raise_for_changes, receive_lines
 from enrollment_pipeline.triggers.keeping import (
     activate,
     create,
@@ -53,6 +53,7 @@ __all__ = [
     "preview",
     "prune",
     "put_trigger",
+    "raise_for_changes",
     "receive_lines",
     "replay",
     "runs_wanted",

@@ -1,23 +1,19 @@
 """When time triggers fire: days that are due, birthdays, lateness.
 
 Belongs here: pure rules over dates, zones and windows; `now` and windows are arguments. Does not
-belong here: rules that repeat (`recurrence`), and who is celebrated or enrolled.
+belong here: rules that repeat (`clocks.recurrence`), and who is celebrated or enrolled.
 
 A window is half-open, (since, until], in aware instants, so that windows that meet share nothing
 and leave nothing out.
 Source: spec "Time triggers".
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
-from itertools import pairwise
 
 from enrollment_pipeline.clocks.local_time import instant_of_local, local_of_instant, zone_of
-
-MOST_OFTEN = 15
-"""Minutes between two firings of one trigger, at least: what the schedule's windows can tell."""
 
 ON_TIME = timedelta(minutes=30)
 """What `Lateness.SKIP` tolerates: two windows of the schedule."""
@@ -109,18 +105,6 @@ def _stands_for_leap_day(day: date, leap_day: LeapDay) -> bool:
         return False
     stand_in = {LeapDay.FEB28: (2, 28), LeapDay.MAR1: (3, 1)}.get(leap_day)
     return (day.month, day.day) == stand_in
-
-
-def fires_too_often(hours: Collection[int], minutes: Collection[int]) -> bool:
-    """Return whether every one of the hours at every one of the minutes is nearer than MOST_OFTEN.
-
-    The hour 0 counts as the one after 23, whether or not the days after each other are due.
-    """
-    ordered = sorted(minutes)
-    if any(later - earlier < MOST_OFTEN for earlier, later in pairwise(ordered)):
-        return True
-    hour_after_hour = any((hour + 1) % 24 in hours for hour in hours)
-    return hour_after_hour and ordered[0] + 60 - ordered[-1] < MOST_OFTEN
 
 
 class Lateness(StrEnum):

@@ -48,7 +48,7 @@ def test_the_demo_tells_the_truth_about_every_kind_of_row_and_can_be_repeated(
     assert first.code == 0, first.err
     document = first.json
 
-    assert document["contacts"]["created"] == 10_000
+    assert document["contacts"]["outcomes"]["created"] == 10_000
     assert document["samples"]["enroll_me"] == str(CHECKOUT / "data" / "samples" / "enroll-me.csv")
     told = {kind["kind"]: kind for kind in document["kinds"]}
     expected = {kind: sum(row.kind is kind for row in make_samples().rows) for kind in FIRST_TIME}

@@ -1,7 +1,6 @@
-"""`accounts`, `workflows`, `contacts` and `database`: the documents they answer with."""
+"""`accounts`, `workflows` and `database`: the documents they answer with."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -101,41 +100,6 @@ def test_workflows_are_told_to_people_too(enroll: Enroll, account: Account) -> N
     assert workflows("pause", "Welcome") == "Workflow Welcome is paused.\n"
     assert workflows("activate", "Welcome") == "Workflow Welcome is active.\n"
     assert "never_twice" in workflows("list")
-
-
-def test_contacts_are_imported_with_a_file_of_the_rejected_rows(
-    enroll: Enroll, account: Account, tmp_path: Path, home: Path
-) -> None:
-    file = tmp_path / "leads.csv"
-    file.write_text("email,name\nann@example.com,Ann\nbob@example.com,Bob\nnobody,No\n")
-
-    answer = enroll("--json", "--account", account.name, "contacts", "import", file).json
-
-    path = Path(answer.pop("files")["rejected"])
-    assert answer == {
-        "rows": 3,
-        "created": 2,
-        "updated": 0,
-        "unchanged": 0,
-        "duplicate": 0,
-        "rejected": 1,
-    }
-    assert path.parent == home / "reports" / "imports"
-    assert "nobody" in path.read_text()
-
-    told = enroll("--account", account.name, "contacts", "import", file)
-    assert told.out.split() == [
-        *("rows", "3", "created", "0", "updated", "0"),
-        *("unchanged", "2", "duplicate", "0", "rejected", "1"),
-    ]
-    assert str(home / "reports" / "imports") in told.err
-
-
-def test_a_file_that_is_not_there_is_refused(enroll: Enroll, account: Account) -> None:
-    answer = enroll("--json", "--account", account.name, "contacts", "import", "/none.csv")
-
-    assert answer.code == 3
-    assert answer.json["error"]["code"] == "INVALID_FILE"
 
 
 def test_the_database_tells_that_it_is_ready(enroll: Enroll, database: Database) -> None:

@@ -188,7 +188,7 @@ def test_prune_tells_what_it_removes_first_without_doing_it(
         "selected_contacts": 0,
         "enrollment_batches": 1,
         "enrollment_failures": 0,
-        "job_inputs": 0,
+        "kept_inputs": 0,
         "notifications": 0,
     }
 

@@ -10,7 +10,7 @@ from enrollment_pipeline.notifications import service
 from enrollment_pipeline.notifications.message import Event, Notice, Recipients
 from enrollment_pipeline.records import Account
 from enrollment_pipeline.storage.tenancy import Database
-from enrollment_pipeline_tests.notifications.conftest import payload_of
+from enrollment_pipeline_tests.notifications.conftest import operation_payload_of, payload_of
 
 Notify = Callable[..., Any]
 ANN, HOOK = "ann@example.com", "https://hooks.example.com/T0?token=hidden"
@@ -69,6 +69,7 @@ def test_exactly_one_recipient_is_added_at_a_time(notify: Notify, given: tuple[s
         (("add", "--email", ANN, "--event", "all"), "INVALID_REQUEST"),
         (("remove", "nobody"), "CHANNEL_NOT_FOUND"),
         (("log", "--job", "nonsense"), "JOB_NOT_FOUND"),
+        (("log", "--operation", "nonsense"), "OPERATION_NOT_FOUND"),
     ],
 )
 def test_what_cannot_be_done_is_refused(notify: Notify, given: tuple[str, ...], code: str) -> None:
@@ -102,6 +103,22 @@ def test_what_is_due_is_sent_and_is_in_the_log(
     told = notify("log").out
     assert "ENROLLMENT_SMTP_URL" in told
     assert "hidden" not in told
+
+
+def test_the_log_is_narrowed_to_an_operation(
+    notify: Notify, database: Database, account: Account
+) -> None:
+    operations = [uuid4(), uuid4()]
+    with database.account(account.id) as connection:
+        for one in operations:
+            notice = Notice(Event.OPERATION_FAILED, one, "", operation_payload_of(one))
+            service.enqueue(connection, account.id, notice, Recipients((ANN,)))
+
+    log = notify("log", "--operation", operations[0], "--json").json
+
+    assert [one["operation_id"] for one in log["notifications"]] == [str(operations[0])]
+    both = notify("log", "--operation", operations[0], "--job", operations[1], "--json")
+    assert (both.code, both.json["error"]["code"]) == (2, "USAGE")
 
 
 def test_the_secret_is_shown_and_replaced(notify: Notify) -> None:

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from enrollment_pipeline.definitions import defs
-from enrollment_pipeline.defs.enrollment import ends
+from enrollment_pipeline.defs import ends
 from enrollment_pipeline.defs.product import Product
 from enrollment_pipeline.enrollment import service
 from enrollment_pipeline.notifications import service as notifications

@@ -32,11 +32,13 @@ def test_the_graph_holds_these_assets_checks_jobs_schedules_and_sensors():
         "trigger_occurrences",
         "trigger_analytics",
         "template_library",
+        "bulk_operations",
     }
     assert {key.name for key in graph.asset_check_keys} == {
         "outcomes_add_up",
         "nobody_enrolled_twice",
         "contacts_belong_to_account",
+        "changes_have_images",
     }
     repository = definitions.get_repository_def()
     assert {job.name for job in repository.get_all_jobs()} == {
@@ -51,6 +53,12 @@ def test_the_graph_holds_these_assets_checks_jobs_schedules_and_sensors():
         "clone_template",
         "count_templates",
         "tell_template_updates",
+        "bulk_operation",
+        "import_contacts",
+        "export_contacts",
+        "update_contacts",
+        "delete_contacts",
+        "roll_back",
     }
     assert {schedule.name for schedule in repository.schedule_defs} == {
         "daily_retention",
@@ -73,7 +81,8 @@ def test_the_selection_comes_before_the_lanes_and_the_report_last():
     graph = build_definitions().resolve_asset_graph()
     order = [key.to_user_string() for key in graph.toposorted_asset_keys]
 
-    assert [key for key in order if not key.startswith(("trigger_", "template_"))] == [
+    others = ("trigger_", "template_", "bulk_")
+    assert [key for key in order if not key.startswith(others)] == [
         "contact_selection",
         "contact_eligibility",
         "enrollment_batches",

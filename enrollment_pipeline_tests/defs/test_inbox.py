@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import text
 
 from enrollment_pipeline.definitions import defs
-from enrollment_pipeline.defs.enrollment.queue import enrollment_queue
 from enrollment_pipeline.defs.inbox import ROUTES, file_inbox
 from enrollment_pipeline.defs.product import Product
 from enrollment_pipeline_tests.inbox_folder import LIST, names_in
@@ -70,7 +69,7 @@ def test_a_dropped_file_is_a_job_at_the_second_tick_and_the_queue_starts_it(
             text("update enrollment.enrollment_jobs set runner = 'caller' where id <> :job"),
             {"job": job.id},
         )
-    queue = enrollment_queue(
+    queue = defs.resolve_sensor_def("enrollment_queue")(
         dg.build_sensor_context(instance=instance, resources={"product": Product()})
     )
     assert str(job.id) in {request.partition_key for request in queue.run_requests}

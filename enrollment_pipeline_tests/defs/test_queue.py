@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 from sqlalchemy import Engine, text
 
-from enrollment_pipeline.defs.enrollment import queue as sensor
+from enrollment_pipeline.definitions import defs
 from enrollment_pipeline.defs.enrollment.job import JOB_NAME
 from enrollment_pipeline.defs.product import Product
 from enrollment_pipeline.enrollment import service
@@ -44,7 +44,7 @@ def tick(instance: dg.DagsterInstance, owner: Engine) -> Iterator[Tick]:
 
     def evaluate() -> list[dg.RunRequest]:
         context = dg.build_sensor_context(instance=instance, resources={"product": Product()})
-        result = sensor.enrollment_queue(context)
+        result = defs.resolve_sensor_def("enrollment_queue")(context)
         assert isinstance(result, dg.SensorResult)
         return list(result.run_requests or [])
 
@@ -167,7 +167,7 @@ def test_a_job_whose_worker_was_killed_unnoticed_goes_on_with_another_run(
     # For some seconds it is left to Dagster's own retry.
     assert tick() == []
     monkeypatch.setattr(
-        "enrollment_pipeline.enrollment.queueing.RETRY_GRACE", timedelta(seconds=-60)
+        "enrollment_pipeline.work.queueing.RETRY_GRACE", timedelta(seconds=-60)
     )
     assert keys(tick()) == [f"{job_id}:2"]
     assert keys(tick()) == [f"{job_id}:2"]
@@ -261,7 +261,7 @@ def test_a_job_that_cannot_be_ended_does_not_hold_up_the_others(
     def refuse(*_: object, **__: object) -> None:
         raise OSError("no")
 
-    monkeypatch.setattr(sensor.queue, "finish_cancelling", refuse)
+    monkeypatch.setattr("enrollment_pipeline.enrollment.queue.finish_cancelling", refuse)
     assert keys(tick()) == [f"{waiting}:1"]
 
 
@@ -320,7 +320,7 @@ def test_a_run_that_shows_no_life_elsewhere_gives_up_its_place(
     assert found is not None
     assert found.status is dg.DagsterRunStatus.FAILURE
     monkeypatch.setattr(
-        "enrollment_pipeline.enrollment.queueing.RETRY_GRACE", timedelta(seconds=-60)
+        "enrollment_pipeline.work.queueing.RETRY_GRACE", timedelta(seconds=-60)
     )
     assert keys(tick()) == [f"{job_id}:2"]
 

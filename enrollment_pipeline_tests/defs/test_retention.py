@@ -106,7 +106,7 @@ def test_old_jobs_lose_details_and_partition_and_the_run_tells_how_many(
 
     assert (told["jobs"], told["partitions"]) == (1, 1)
     assert (told["selected_contacts"], told["enrollment_batches"]) == (3, 1)
-    assert (told["enrollment_failures"], told["job_inputs"]) == (0, 0)
+    assert (told["enrollment_failures"], told["kept_inputs"]) == (0, 0)
     (record,) = told["accounts"].records
     assert record.data["account"] == account.name != idle.name
     assert record.data["jobs"] == 1

@@ -197,9 +197,9 @@ class Bulk:
     def in_queue(self, job_id: UUID) -> list[tuple[int, str]]:
         """Attempt and state of a job, where the queue has it."""
         return [
-            (job.attempt, str(job.status))
+            (job.attempt, self.describe(job_id)["status"])
             for job in queue.open_jobs(self.database)
-            if job.job_id == job_id
+            if job.work_id == job_id
         ]
 
     def batches(self, job_id: UUID) -> list[Document]:

@@ -93,7 +93,7 @@ def test_a_cancelled_job_keeps_nothing_of_its_file(bulk, owner, account, add_wor
 
     with owner.connect() as connection:
         kept = connection.scalar(
-            text("select count(*) from enrollment.job_inputs where job_id = :job"),
+            text("select count(*) from enrollment.kept_inputs where work_id = :job"),
             {"job": job_id},
         )
     assert kept == 0

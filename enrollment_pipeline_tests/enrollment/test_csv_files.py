@@ -189,7 +189,7 @@ def test_a_file_that_cannot_be_trusted_fails_the_job_and_says_why(
     assert message in job["error"]["message"]
     assert job["error"]["remedy"]
     assert sum(job["outcomes"].values()) == job["input_rows"] == 0
-    assert not bulk.query("select 1 from enrollment.job_inputs where job_id = :job", job=job_id)
+    assert not bulk.query("select 1 from enrollment.kept_inputs where work_id = :job", job=job_id)
 
 
 def test_a_file_of_a_header_alone_enrolls_nobody(bulk: Bulk, people: dict[str, UUID]) -> None:
@@ -254,7 +254,7 @@ def test_the_file_is_kept_only_until_it_is_resolved(bulk: Bulk, people: dict[str
     selection = bulk.csv(PEOPLE + "x,nobody@example.com,y\n" * 100_000)
     job_id = bulk.submit(selection)
     Path(selection["path"]).unlink()
-    kept = "select chunk from enrollment.job_inputs where job_id = :job"
+    kept = "select chunk from enrollment.kept_inputs where work_id = :job"
     assert len(bulk.query(kept, job=job_id)) == 3
 
     bulk.phases(job_id).select()

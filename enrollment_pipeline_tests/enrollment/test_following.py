@@ -7,9 +7,10 @@ import time
 import pytest
 from sqlalchemy import text
 
-from enrollment_pipeline.enrollment.following import follow
+from enrollment_pipeline.enrollment.service import follow
 from enrollment_pipeline.enrollment.store import jobs
 from enrollment_pipeline.errors import JobNotFoundError
+from enrollment_pipeline.work.announcing import CHANNEL
 from enrollment_pipeline_tests.enrollment.conftest import EVERYBODY, run_phases
 
 
@@ -89,7 +90,7 @@ def test_a_commit_is_heard_within_100_ms(bulk, account, add_workflow):
     ready = threading.Event()
 
     def hear():
-        for payload in bulk.database.listen(jobs.CHANNEL, every=5.0):
+        for payload in bulk.database.listen(CHANNEL, every=5.0):
             if payload is None:
                 ready.set()
             elif payload == str(job_id):

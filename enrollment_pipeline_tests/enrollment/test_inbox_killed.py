@@ -18,8 +18,9 @@ from enrollment_pipeline.storage.tenancy import Database
 from enrollment_pipeline.workflows import service as workflows
 from enrollment_pipeline_tests.inbox_folder import LIST, InboxFolder, inbox_settings
 
-# Looks once with the given memory. Killed as by kill -9 the first time that anything is renamed,
-# which is after the job was committed and before the file is moved.
+# Looks once with the given memory. Killed as by kill -9 before the n-th time that anything is
+# renamed. The first is after the job was committed and before the file is moved; at the second it
+# has been moved, under a name of its own, and is to have the final one. 0 is for never.
 LOOK = """
 import contextlib, os, pathlib, signal, sys
 from enrollment_pipeline.enrollment.inbox import CsvRoute
@@ -28,7 +29,8 @@ from enrollment_pipeline.inbox.rules import Memory
 from enrollment_pipeline.settings import load_settings
 from enrollment_pipeline.storage.engine import open_database
 
-home, data, now, killed, memory = sys.argv[1:]
+home, data, now, killed_at, memory = sys.argv[1:]
+renamed = 0
 settings = load_settings()
 database = open_database(settings)
 settings = settings.model_copy(
@@ -36,11 +38,13 @@ settings = settings.model_copy(
 )
 
 def kill(event, arguments):
+    global renamed
     if event == "os.rename":
-        os.kill(os.getpid(), signal.SIGKILL)
+        renamed += 1
+        if renamed == int(killed_at):
+            os.kill(os.getpid(), signal.SIGKILL)
 
-if killed == "killed":
-    sys.addaudithook(kill)
+sys.addaudithook(kill)
 print("ready", flush=True)
 sys.stdin.readline()
 look(
@@ -66,9 +70,9 @@ def inbox(
     return InboxFolder(inbox_settings(settings, tmp_path), database, account)
 
 
-def look_elsewhere(inbox: InboxFolder, home: Path, how: str = "whole") -> subprocess.Popen[str]:
+def look_elsewhere(inbox: InboxFolder, home: Path, killed_at: int = 0) -> subprocess.Popen[str]:
     """Begin a process that looks ten seconds later, as soon as it is told to."""
-    arguments = (home, inbox.settings.data, inbox.now + 10, how, inbox.memory.as_cursor())
+    arguments = (home, inbox.settings.data, inbox.now + 10, killed_at, inbox.memory.as_cursor())
     process = subprocess.Popen(
         [sys.executable, "-c", LOOK, *map(str, arguments)],
         stdin=subprocess.PIPE,
@@ -86,7 +90,7 @@ def test_killed_between_submitting_and_moving_a_drop_is_one_job_and_no_reject(
 ) -> None:
     inbox.drop(name)
     inbox.look()
-    process = look_elsewhere(inbox, inbox.settings.home, "killed")
+    process = look_elsewhere(inbox, inbox.settings.home, killed_at=1)
     process.communicate("go\n", timeout=60)
     assert process.returncode == -signal.SIGKILL
     (job,) = inbox.jobs()
@@ -101,12 +105,31 @@ def test_killed_between_submitting_and_moving_a_drop_is_one_job_and_no_reject(
     assert (inbox.waiting(), inbox.rejected(), len(inbox.jobs())) == ([], {}, 1)
 
 
+def test_killed_while_a_drop_is_moved_leaves_it_among_the_processed(inbox: InboxFolder) -> None:
+    inbox.drop("list.csv")
+    inbox.look()
+    process = look_elsewhere(inbox, inbox.settings.home, killed_at=2)
+    process.communicate("go\n", timeout=60)
+    assert process.returncode == -signal.SIGKILL
+
+    assert inbox.look(later=10).taken == []
+
+    (job,) = inbox.jobs()
+    contents = {name: (inbox.place / "processed" / name).read_text() for name in inbox.processed()}
+    # The final name was made for it, and stays empty.
+    assert contents.pop(f"list.{job.id}.csv") == ""
+    ((name, content),) = contents.items()
+    assert name.startswith(f"list.{job.id}.")
+    assert content == LIST
+    assert (inbox.waiting(), inbox.rejected()) == ([], {})
+
+
 def test_after_a_kill_the_job_is_found_even_when_the_workflow_takes_nothing_any_more(
     inbox: InboxFolder,
 ) -> None:
     inbox.drop("list.csv")
     inbox.look()
-    look_elsewhere(inbox, inbox.settings.home, "killed").communicate("go\n", timeout=60)
+    look_elsewhere(inbox, inbox.settings.home, killed_at=1).communicate("go\n", timeout=60)
     workflows.pause(inbox.database, inbox.account, "Welcome", actor="test")
     inbox.add_member("ann", "account:admin")
 
@@ -120,7 +143,7 @@ def test_after_a_kill_the_job_is_found_even_when_the_workflow_takes_nothing_any_
 def test_after_a_kill_a_later_drop_of_the_same_bytes_is_a_repetition(inbox: InboxFolder) -> None:
     path = inbox.drop("list.csv")
     inbox.look()
-    look_elsewhere(inbox, inbox.settings.home, "killed").communicate("go\n", timeout=60)
+    look_elsewhere(inbox, inbox.settings.home, killed_at=1).communicate("go\n", timeout=60)
     # Not the interrupted drop, however alike.
     seen = path.stat()
     path.rename(path.with_suffix(".part"))
@@ -178,8 +201,6 @@ def test_many_threads_on_one_inbox_make_one_job_of_each_file(
         thread.start()
     for thread in threads:
         thread.join()
-    # Of two that move a file at the same moment, both may leave it for the next look.
-    ticks += [inbox.look(later=10), inbox.look(later=10)]
 
     jobs = inbox.jobs()
     assert len(jobs) == len(inbox.processed()) == 6
@@ -187,12 +208,14 @@ def test_many_threads_on_one_inbox_make_one_job_of_each_file(
     assert sum(len(tick.taken) for tick in ticks) == 6
     assert [tick.left for tick in ticks] == [[]] * len(ticks)
     assert (inbox.waiting(), inbox.rejected()) == ([], {})
+    # Each of the four saw every file, and one of them had it: nothing is left for a later look.
+    assert inbox.look(later=10).summary() == f"Nothing lies in {inbox.root}."
 
 
 def test_a_taken_name_does_not_keep_a_file_from_being_processed(inbox: InboxFolder) -> None:
     inbox.drop("list.csv")
     inbox.look()
-    look_elsewhere(inbox, inbox.settings.home, "killed").communicate("go\n", timeout=60)
+    look_elsewhere(inbox, inbox.settings.home, killed_at=1).communicate("go\n", timeout=60)
     (job,) = inbox.jobs()
     # Whoever drops files may write among the processed ones too.
     taken = inbox.drop(f"list.{job.id}.csv", "kept", place=inbox.place / "processed")

@@ -35,7 +35,7 @@ def refused_select(bulk: Bulk, job_id: UUID) -> RefusedError:
     assert job["error"] == refusal.value.as_dict()
     assert sum(job["outcomes"].values()) == job["input_rows"] == 0
     assert not bulk.rows(job_id)
-    assert not bulk.query("select 1 from enrollment.job_inputs where job_id = :job", job=job_id)
+    assert not bulk.query("select 1 from enrollment.kept_inputs where work_id = :job", job=job_id)
     return refusal.value
 
 

@@ -34,7 +34,7 @@ def test_a_job_whose_runs_die_without_progress_is_given_up(bulk: Bulk) -> None:
     bulk.prepare(job_id)
 
     def restart() -> bool:
-        (job,) = (job for job in queue.open_jobs(bulk.database) if job.job_id == job_id)
+        (job,) = (job for job in queue.open_jobs(bulk.database) if job.work_id == job_id)
         return queue.restart(bulk.database, bulk.settings, job)
 
     assert [restart() for _ in range(6)] == [True] * 5 + [False]
@@ -53,7 +53,7 @@ def test_a_job_whose_runs_die_with_progress_is_started_again_and_again(bulk: Bul
             number=number,
             job=job_id,
         )
-        (job,) = (job for job in queue.open_jobs(bulk.database) if job.job_id == job_id)
+        (job,) = (job for job in queue.open_jobs(bulk.database) if job.work_id == job_id)
         assert queue.restart(bulk.database, bulk.settings, job)
 
 
@@ -62,7 +62,7 @@ def test_a_job_whose_runs_die_before_it_has_batches_fails(bulk: Bulk) -> None:
     job_id = bulk.submit(EVERYBODY)
     bulk.phases(job_id).select()
     for _ in range(6):
-        (job,) = (job for job in queue.open_jobs(bulk.database) if job.job_id == job_id)
+        (job,) = (job for job in queue.open_jobs(bulk.database) if job.work_id == job_id)
         queue.restart(bulk.database, bulk.settings, job)
     document = bulk.describe(job_id)
     assert (document["status"], document["error"]["code"]) == ("failed", "RUN_FAILED")
@@ -72,7 +72,7 @@ def test_two_daemons_restart_a_job_once(bulk: Bulk) -> None:
     bulk.crowd(3)
     job_id = bulk.submit(EVERYBODY)
     bulk.prepare(job_id)
-    (job,) = (job for job in queue.open_jobs(bulk.database) if job.job_id == job_id)
+    (job,) = (job for job in queue.open_jobs(bulk.database) if job.work_id == job_id)
     assert queue.restart(bulk.database, bulk.settings, job)
     assert not queue.restart(bulk.database, bulk.settings, job)
     assert bulk.in_queue(job_id) == [(2, "processing")]
@@ -84,7 +84,7 @@ def test_a_cancellation_whose_author_has_gone_is_finished_by_the_queue(bulk: Bul
     bulk.sql(
         "update enrollment.enrollment_jobs set status = 'cancelling' where id = :job", job=job_id
     )
-    (job,) = (job for job in queue.open_jobs(bulk.database) if job.job_id == job_id)
+    (job,) = (job for job in queue.open_jobs(bulk.database) if job.work_id == job_id)
 
     queue.finish_cancelling(bulk.database, bulk.settings, job, actor="dagster")
     queue.finish_cancelling(bulk.database, bulk.settings, job, actor="dagster")
@@ -102,7 +102,7 @@ def test_a_lane_that_hangs_does_not_hold_up_the_queue(
     bulk.sql(
         "update enrollment.enrollment_jobs set status = 'cancelling' where id = :job", job=job_id
     )
-    (job,) = (job for job in queue.open_jobs(bulk.database) if job.job_id == job_id)
+    (job,) = (job for job in queue.open_jobs(bulk.database) if job.work_id == job_id)
 
     with bulk.database.account(bulk.account.id) as hanging:
         assert batches.claim(hanging, job_id, 1)
@@ -136,7 +136,7 @@ def test_a_cancellation_that_was_cut_off_is_in_the_queue_whatever_the_job_was(
 def test_a_job_whose_run_was_terminated_is_ended_by_the_queue(bulk: Bulk) -> None:
     job_id = bulk.submit(manual(bulk.crowd(20)), batch_size=10)
     bulk.prepare(job_id)
-    (job,) = (job for job in queue.open_jobs(bulk.database) if job.job_id == job_id)
+    (job,) = (job for job in queue.open_jobs(bulk.database) if job.work_id == job_id)
 
     queue.finish_cancelling(bulk.database, bulk.settings, job, actor="dagster")
 

@@ -25,7 +25,7 @@ from enrollment_pipeline_tests.enrollment.conftest import (
 )
 
 NOW = datetime.now(UTC)
-TABLES = ("selected_contacts", "enrollment_batches", "enrollment_failures", "job_inputs")
+TABLES = ("selected_contacts", "enrollment_batches", "enrollment_failures", "kept_inputs")
 NOTHING = Pruned(0, dict.fromkeys((*TABLES, "notifications"), 0))
 AddWorkflow = Callable[..., UUID]
 
@@ -52,7 +52,8 @@ def close_ago(bulk: Bulk, job_id: UUID, **ago: float) -> None:
 def rows_of(bulk: Bulk, job_id: UUID) -> dict[str, int]:
     """How many rows of each kind the database holds of a job."""
     counted = ", ".join(
-        f"(select count(*) from enrollment.{table} where job_id = :job) as {table}"
+        f"(select count(*) from enrollment.{table} "
+        f"where {'work_id' if table == 'kept_inputs' else 'job_id'} = :job) as {table}"
         for table in TABLES
     )
     return bulk.query(f"select {counted}", job=job_id)[0]
@@ -106,7 +107,7 @@ def test_of_an_old_job_only_its_counts_are_kept_and_they_are_the_same(
         "selected_contacts": 43,
         "enrollment_batches": 4,
         "enrollment_failures": 15,
-        "job_inputs": 0,
+        "kept_inputs": 0,
     }
 
     assert prune(bulk) == Pruned(1, {**held, "notifications": 0})
@@ -129,15 +130,15 @@ def test_of_an_old_job_only_its_counts_are_kept_and_they_are_the_same(
 
 def test_a_file_that_was_never_read_goes_too(bulk: Bulk, varied: UUID) -> None:
     bulk.sql(
-        "insert into enrollment.job_inputs (account_id, job_id, chunk, content) "
+        "insert into enrollment.kept_inputs (account_id, work_id, chunk, content) "
         "values (:account, :job, 0, 'email')",
         account=bulk.account.id,
         job=varied,
     )
     close_ago(bulk, varied, days=91)
 
-    assert prune(bulk).rows["job_inputs"] == 1
-    assert rows_of(bulk, varied)["job_inputs"] == 0
+    assert prune(bulk).rows["kept_inputs"] == 1
+    assert rows_of(bulk, varied)["kept_inputs"] == 0
 
 
 def test_old_messages_go_and_those_still_to_be_sent_stay(bulk: Bulk, varied: UUID) -> None:

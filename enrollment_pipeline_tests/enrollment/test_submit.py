@@ -206,7 +206,7 @@ def test_a_scheduled_job_waits_for_its_time(bulk: Bulk, workflow: UUID) -> None:
     job_id = bulk.submit(manual(people), scheduled_at=later)
 
     def due() -> bool:
-        return job_id in {job.job_id for job in queue.open_jobs(bulk.database)}
+        return job_id in {job.work_id for job in queue.open_jobs(bulk.database)}
 
     assert not due()
     with pytest.raises(InvalidStateError, match="The job is scheduled for"):
@@ -228,7 +228,7 @@ def test_due_jobs_are_those_of_the_queue_oldest_first(bulk: Bulk, workflow: UUID
     request = bulk.request(EVERYBODY)
     own, _ = service.submit(bulk.database, bulk.account, request, source="test", runner="caller")
     due = [job for job in queue.open_jobs(bulk.database) if job.account_id == bulk.account.id]
-    assert [job.job_id for job in due] == queued
+    assert [job.work_id for job in due] == queued
     assert {(job.account_name, job.attempt) for job in due} == {(bulk.account.name, 1)}
     assert bulk.describe(own)["status"] == "pending"
 

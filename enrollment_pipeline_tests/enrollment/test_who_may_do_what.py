@@ -6,7 +6,6 @@ One line of `OPERATIONS` for each; what the account itself may do is in its own 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +14,6 @@ import pytest
 from enrollment_pipeline.accounts import members
 from enrollment_pipeline.accounts import service as accounts
 from enrollment_pipeline.accounts.audit import list_audit
-from enrollment_pipeline.bulk_operations.contact_import import import_contacts
 from enrollment_pipeline.enrollment import service
 from enrollment_pipeline.errors import ForbiddenError, RefusedError
 from enrollment_pipeline.records import Permission
@@ -59,12 +57,6 @@ class Ground:
     def sub_account(self, number: int) -> str:
         """The name of a sub-account; the template is shared with the first."""
         return f"{SUB_ACCOUNTS[number]}-{self.bulk.account.id.hex}"
-
-    def file(self, content: str) -> Path:
-        """A file to be imported."""
-        path = self.bulk.folder / "people.csv"
-        path.write_text(content)
-        return path
 
     def log(self) -> list[tuple[str, ...]]:
         """Who did what, with which result, to what; newest first."""
@@ -256,12 +248,6 @@ def clone(ground: Ground, actor: str, name: str = "New") -> UUID:
 def merge(ground: Ground, actor: str, change: str = "description") -> UUID:
     shown, _ = templates.merge(*ground.where, "Clone", [change], actor=actor)
     return shown.stored.id
-
-
-def bring_in(ground: Ground, actor: str, content: str = "email\na@example.com\n") -> str:
-    path = ground.file(content)
-    import_contacts(*ground.where, path, reports=ground.bulk.folder, actor=actor)
-    return path.name
 
 
 def set_up(ground: Ground, actor: str, lanes: str = "3") -> str:
@@ -457,12 +443,6 @@ OPERATIONS = [
         Permission.WORKFLOW_EDIT,
         merge,
         lambda ground, actor: merge(ground, actor, "goals"),
-    ),
-    Operation(
-        "contacts.import",
-        Permission.CONTACTS_MANAGE,
-        bring_in,
-        lambda ground, actor: bring_in(ground, actor, "name,town\nAnn,Rome\n"),
     ),
     Operation(
         "account.settings",

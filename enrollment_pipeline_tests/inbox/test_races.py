@@ -1,13 +1,18 @@
 """The inbox when something comes in between: another look, a file that changes or is exchanged."""
 
+import errno
 import hashlib
+import itertools
 import os
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from enrollment_pipeline.errors import InvalidFileError
+from enrollment_pipeline.inbox import folders
 from enrollment_pipeline.inbox.folders import (
     copy_file,
     identify,
@@ -16,8 +21,70 @@ from enrollment_pipeline.inbox.folders import (
     opened,
     reject,
 )
-from enrollment_pipeline.inbox.rules import Memory
+from enrollment_pipeline.inbox.rules import Identity, Memory
 from enrollment_pipeline_tests.inbox_folder import LIST, InboxFolder, names_in
+
+
+class Interrupted:
+    """`os`, but something happens before some of the calls of it, which are counted from 0."""
+
+    def __init__(self, happens: dict[int, Callable[[], object]]) -> None:
+        self.happens = happens
+        self.calls = itertools.count()
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(os, name)
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            self.happens.get(next(self.calls), int)()
+            return real(*arguments, **named)
+
+        return call if callable(real) else real
+
+
+class Moving:
+    """A dropped file, and the folder among which it is to be moved."""
+
+    def __init__(self, place: Path, folder: int, target: int) -> None:
+        self.place = place
+        self.path = place / "list.csv"
+        self.folder = folder
+        self.target = target
+        self.identity: Identity = identify(folder, "list.csv")[0]
+
+    def move(self) -> str | None:
+        return move(self.folder, "list.csv", self.identity, self.target, "JOB")
+
+    def reject(self) -> str | None:
+        return reject(self.folder, "list.csv", self.identity, self.target, InvalidFileError())
+
+    def exchange(self, content: str) -> None:
+        """Put another file there in one step; the one that is there, if any, is moved aside."""
+        begun = self.path.with_suffix(".part")
+        begun.write_text(content)
+        if self.path.exists():
+            self.path.rename(self.path.with_suffix(f".before {content}"))
+        begun.rename(self.path)
+
+    def done(self) -> list[str]:
+        return names_in(self.place / "done")
+
+    def contents(self) -> list[str]:
+        """The contents of all files, wherever they lie, but for reasons."""
+        files = (path for path in self.place.rglob("*") if path.is_file())
+        return sorted(path.read_text() for path in files if ".reason." not in path.name)
+
+
+def refuse(*_: object, **__: object) -> None:
+    raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+
+@pytest.fixture
+def moving(tmp_path: Path) -> Iterator[Moving]:
+    """A dropped file that is about to be moved."""
+    (tmp_path / "list.csv").write_text(LIST)
+    with opened(tmp_path, ()) as folder, made(folder, "done") as target:
+        yield Moving(tmp_path, folder, target)
 
 
 def test_of_two_looks_of_one_machine_the_second_says_that_the_first_is_at_work(
@@ -136,57 +203,118 @@ def test_a_link_or_pipe_in_the_place_of_the_file_is_not_opened(
         assert copy_file(folder, "list.csv", identity, tmp_path / "copy", most=99) is None
 
 
-def test_a_file_exchanged_before_the_move_is_put_back(inbox: InboxFolder) -> None:
-    path = inbox.drop("list.csv")
-    with (
-        opened(inbox.root, (inbox.account.name, "Welcome")) as folder,
-        made(folder, "processed") as target,
-    ):
-        identity, _ = identify(folder, "list.csv")
-        path.rename(path.with_suffix(".old"))
-        path.write_text("the next list")
+@pytest.mark.parametrize("moment", range(6))
+def test_of_two_that_move_a_file_at_once_one_has_it_and_nothing_is_lost(
+    moving: Moving, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    moved: list[str | None] = []
+    # As from another machine, with which no lock is shared.
+    other = Interrupted({moment: lambda: moved.append(moving.move())})
+    monkeypatch.setattr(folders, "os", other)
 
-        assert move(folder, "list.csv", identity, target, ["list.JOB.csv"]) is None
+    moved.append(moving.move())
 
-        assert path.read_text() == "the next list"
-        assert inbox.processed() == []
-
-        assert reject(folder, "list.csv", identity, target, InvalidFileError()) is None
-
-    assert path.read_text() == "the next list"
-    assert inbox.processed() == []
+    assert sorted(moved, key=str) == [None, "list.JOB.csv"]
+    assert (moving.done(), moving.contents()) == (["list.JOB.csv"], [LIST])
+    assert not moving.path.exists()
 
 
-def test_a_moved_file_never_takes_the_place_of_another(inbox: InboxFolder) -> None:
-    inbox.drop("list.csv")
-    processed = inbox.place / "processed"
-    inbox.drop("list.JOB.csv", "kept", place=processed)
-    with (
-        opened(inbox.root, (inbox.account.name, "Welcome")) as folder,
-        made(folder, "processed") as target,
-    ):
-        identity, _ = identify(folder, "list.csv")
-        with pytest.raises(FileExistsError):
-            move(folder, "list.csv", identity, target, ["list.JOB.csv"])
-        assert inbox.waiting() == ["list.csv"]
-        assert move(folder, "list.csv", identity, target, ["list.JOB.csv", "other.csv"])
+@pytest.mark.parametrize("moment", range(5))
+def test_of_two_that_reject_a_file_at_once_one_has_it_and_nothing_is_lost(
+    moving: Moving, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    rejected: list[str | None] = []
+    other = Interrupted({moment: lambda: rejected.append(moving.reject())})
+    monkeypatch.setattr(folders, "os", other)
 
-    assert (processed / "list.JOB.csv").read_text() == "kept"
-    assert (processed / "other.csv").read_text() == LIST
+    rejected.append(moving.reject())
+
+    (name,) = set(rejected) - {None}
+    assert len(rejected) == 2
+    assert moving.done() == [name, f"{name}.reason.txt"]
+    assert moving.contents() == [LIST]
 
 
-def test_a_file_that_cannot_be_rejected_stays_and_leaves_no_reason(inbox: InboxFolder) -> None:
-    path = inbox.drop("list.csv")
-    rejected = inbox.place / "rejected"
-    with (
-        opened(inbox.root, (inbox.account.name, "Welcome")) as folder,
-        made(folder, "rejected") as target,
-    ):
-        identity, _ = identify(folder, "list.csv")
-        path.unlink()
-        path.mkdir()
-        with pytest.raises(OSError, match="directory"):
-            reject(folder, "list.csv", identity, target, InvalidFileError())
+@pytest.mark.parametrize("how", ["move", "reject"])
+@pytest.mark.parametrize("moment", range(10))
+@pytest.mark.parametrize("later", range(1, 6))
+def test_a_file_is_never_lost_nor_done_with_unread_whenever_it_is_exchanged(
+    moving: Moving, monkeypatch: pytest.MonkeyPatch, how: str, moment: int, later: int
+) -> None:
+    dropped = [LIST]
 
-    assert names_in(rejected) == []
-    assert path.is_dir()
+    def exchange() -> None:
+        dropped.append(f"list {len(dropped)}")
+        moving.exchange(dropped[-1])
+
+    monkeypatch.setattr(folders, "os", Interrupted({moment: exchange, moment + later: exchange}))
+
+    moved = getattr(moving, how)()
+
+    assert moving.contents() == sorted(dropped)
+    done = [name for name in moving.done() if not name.endswith(".reason.txt")]
+    assert done == ([] if moved is None else [moved])
+    assert [(moving.place / "done" / name).read_text() for name in done] == [LIST] * len(done)
+    assert len(moving.done()) == len(done) * (2 if how == "reject" else 1)
+
+
+def test_a_file_is_put_back_under_another_name_where_no_link_can_be_made(
+    moving: Moving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As on some file systems, and of another user's file that may only be read.
+    monkeypatch.setattr(os, "link", refuse)
+    just_before_it_is_renamed = {1: lambda: moving.exchange("the next list")}
+    monkeypatch.setattr(folders, "os", Interrupted(just_before_it_is_renamed))
+
+    assert moving.move() is None
+
+    assert (moving.done(), moving.contents()) == ([], [LIST, "the next list"])
+    (name,) = set(names_in(moving.place)) - {"done", "list.before the next list"}
+    assert name.startswith("list.")
+    assert name.endswith(".csv")
+
+
+def test_a_folder_in_the_place_of_the_file_is_not_moved(moving: Moving) -> None:
+    moving.path.unlink()
+    moving.path.mkdir()
+
+    assert moving.move() is None
+    assert moving.reject() is None
+
+    assert moving.path.is_dir()
+    assert moving.done() == []
+
+
+def test_a_file_exchanged_before_the_move_stays(moving: Moving) -> None:
+    moving.exchange("the next list")
+
+    assert moving.move() is None
+    assert moving.reject() is None
+
+    assert moving.path.read_text() == "the next list"
+    assert moving.done() == []
+
+
+def test_a_moved_file_never_takes_the_place_of_another(moving: Moving) -> None:
+    kept = moving.place / "done" / "list.JOB.csv"
+    kept.write_text("kept")
+
+    name = moving.move()
+
+    assert name is not None
+    assert name.startswith("list.JOB.")
+    assert name.endswith(".csv")
+    assert (kept.parent / name).read_text() == LIST
+    assert kept.read_text() == "kept"
+
+
+def test_a_file_that_cannot_be_rejected_stays_and_leaves_no_reason(
+    moving: Moving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "rename", refuse)
+
+    with pytest.raises(PermissionError):
+        moving.reject()
+
+    assert moving.done() == []
+    assert moving.path.read_text() == LIST

@@ -25,6 +25,7 @@ from enrollment_pipeline.notifications.message import (
     Event,
     JobPayload,
     Notice,
+    OperationPayload,
     Recipients,
 )
 from enrollment_pipeline.records import Account, Outcome
@@ -45,6 +46,28 @@ def payload_of(job_id: UUID, **changes: Any) -> JobPayload:
         "reason": None,
         "requested_by": "ann",
         "links": {"ui": "http://127.0.0.1:3000/runs", "report": None},
+        **changes,
+    }
+    return made
+
+
+def operation_payload_of(operation_id: UUID, **changes: Any) -> OperationPayload:
+    """What is told of an import of 1,234 rows."""
+    made: Any = {
+        "operation_id": str(operation_id),
+        "type": "import",
+        "status": "completed_with_errors",
+        "counts": {"updated": 30, "created": 1200, "rejected": 4},
+        "total": 1234,
+        "scheduled_at": "2027-01-05T09:00:00+01:00",
+        "after_id": None,
+        "recurring": False,
+        "reverses_id": None,
+        "withdraws_job_id": None,
+        "duration_seconds": 12.3,
+        "reason": None,
+        "requested_by": "ann",
+        "links": {"ui": "http://127.0.0.1:3000/assets", "report": None, "files": {}},
         **changes,
     }
     return made
@@ -87,6 +110,24 @@ class Outbox:
         """Write what happened to a job; return how many messages that made."""
         subject = job_id or uuid4()
         notice = Notice(event, subject, occasion, payload_of(subject, **changes))
+        with self.database.account(self.account.id) as connection:
+            return service.enqueue(
+                connection, self.account.id, notice, Recipients(emails, webhooks)
+            )
+
+    def tell_of_operation(
+        self,
+        *,
+        emails: tuple[str, ...] = (),
+        webhooks: tuple[str, ...] = (),
+        event: Event = Event.OPERATION_COMPLETED_WITH_ERRORS,
+        operation_id: UUID | None = None,
+        occasion: str | None = "",
+        **changes: Any,
+    ) -> int:
+        """Write what happened to an operation; return how many messages that made."""
+        subject = operation_id or uuid4()
+        notice = Notice(event, subject, occasion, operation_payload_of(subject, **changes))
         with self.database.account(self.account.id) as connection:
             return service.enqueue(
                 connection, self.account.id, notice, Recipients(emails, webhooks)

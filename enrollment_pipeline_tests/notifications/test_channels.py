@@ -14,7 +14,7 @@ from enrollment_pipeline.errors import (
     InvalidRequestError,
 )
 from enrollment_pipeline.notifications import service
-from enrollment_pipeline.notifications.message import Channel, Event
+from enrollment_pipeline.notifications.message import OPERATION_TYPES, Channel, Event
 from enrollment_pipeline.storage import schema
 from enrollment_pipeline_tests.notifications.conftest import (
     MakeOutbox,
@@ -67,12 +67,26 @@ def test_a_recipient_that_is_added_again_is_told_of_other_events(outbox: Outbox)
     assert listed(outbox) == [(ANN, ("job_paused",))]
 
 
-def test_an_event_that_does_not_exist_is_refused_with_those_that_do(outbox: Outbox) -> None:
-    with pytest.raises(InvalidRequestError) as refusal:
-        add(outbox, Channel.EMAIL, ANN, "job_done")
+def test_a_channel_may_ask_for_one_type_of_operation(outbox: Outbox) -> None:
+    asked = ("run_failed", "operation_failed:import", "operation_completed:export")
+    add(outbox, Channel.EMAIL, ANN, *asked)
 
-    assert "'job_done'" in refusal.value.message
+    ((_, events),) = listed(outbox)
+    assert set(events) == set(asked)
+
+
+@pytest.mark.parametrize(
+    "name", ["job_done", "operation_failed:job", "job_failed:import", ":import", "import", ""]
+)
+def test_an_event_that_does_not_exist_is_refused_with_those_that_do(
+    outbox: Outbox, name: str
+) -> None:
+    with pytest.raises(InvalidRequestError) as refusal:
+        add(outbox, Channel.EMAIL, ANN, "job_failed", name)
+
+    assert repr(name) in refusal.value.message
     assert all(event in refusal.value.advice for event in Event)
+    assert all(one in refusal.value.advice for one in OPERATION_TYPES)
     assert listed(outbox) == []
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from enrollment_pipeline.notifications import service
 from enrollment_pipeline.notifications.channels import new_secret
-from enrollment_pipeline.notifications.message import Event
+from enrollment_pipeline.notifications.message import CHOICES, OPERATION_TYPES, Event
 from enrollment_pipeline.records import Outcome
 from enrollment_pipeline_tests.notifications.conftest import Outbox, Receiver
 from enrollment_pipeline_tests.test_docs import blocks, rows
@@ -53,20 +53,36 @@ def test_every_event_is_explained() -> None:
     assert set(rows(GUIDE, "Notifications")) == set(Event)
 
 
-def test_the_document_of_the_guide_is_the_one_that_is_sent(
+def test_every_type_that_an_event_can_be_narrowed_to_is_named() -> None:
+    (told,) = re.findall(r"narrowed to one type of them: (.*?)\.", GUIDE, re.DOTALL)
+
+    assert re.findall(r"`([a-z]+)`", told) == list(OPERATION_TYPES)
+    (example,) = [block for block in blocks(GUIDE, "") if ":import" in block]
+    assert set(re.findall(r"--event (\S+)", example)) <= set(CHOICES)
+
+
+def test_the_documents_of_the_guide_are_those_that_are_sent(
     outbox: Outbox, receiver: Receiver
 ) -> None:
     outbox.tell(webhooks=(receiver.url,))
+    outbox.tell_of_operation(webhooks=(receiver.url,))
     outbox.deliver()
-    (block,) = blocks(GUIDE, "json")
-    told, sent = json.loads(block), json.loads(receiver.received[0].body)
+    told = [json.loads(block) for block in blocks(GUIDE, "json")]
+    sent = sorted((json.loads(one.body) for one in receiver.received), key=lambda one: one["type"])
 
-    assert set(told) == set(sent)
-    assert set(told["data"]) == set(sent["data"])
-    assert set(told["data"]["links"]) == set(sent["data"]["links"])
-    outcomes = told["data"]["outcomes"]
-    assert list(outcomes) == list(Outcome)
-    assert sum(outcomes.values()) == told["data"]["input_rows"]
+    assert [one["type"] for one in told] == [one["type"] for one in sent]
+    for shown, real in zip(told, sent, strict=True):
+        assert set(shown) == set(real)
+        assert set(shown["data"]) == set(real["data"])
+        assert set(shown["data"]["links"]) == set(real["data"]["links"])
+
+
+def test_the_counts_of_the_guide_add_up() -> None:
+    job, operation = (json.loads(block)["data"] for block in blocks(GUIDE, "json"))
+
+    assert list(job["outcomes"]) == list(Outcome)
+    assert sum(job["outcomes"].values()) == job["input_rows"]
+    assert sum(operation["counts"].values()) == operation["total"]
 
 
 def test_the_headers_of_the_guide_are_the_ones_that_are_sent(

@@ -1,4 +1,4 @@
-"""Recipients that can be used, and the words of a message."""
+"""Recipients that can be used, what a channel can ask for, and what a webhook is sent."""
 
 import json
 from datetime import UTC, datetime
@@ -10,17 +10,19 @@ from hypothesis import strategies as st
 
 from enrollment_pipeline.errors import InvalidRequestError
 from enrollment_pipeline.notifications.message import (
+    CHOICES,
     LONGEST_URL,
+    OF_OPERATIONS,
+    OPERATION_TYPES,
     Channel,
     Event,
-    body_of,
+    Notice,
     document_of,
     email_address,
     shown,
-    subject_of,
     webhook_url,
 )
-from enrollment_pipeline_tests.notifications.conftest import payload_of
+from enrollment_pipeline_tests.notifications.conftest import operation_payload_of, payload_of
 
 
 @pytest.mark.parametrize(
@@ -146,84 +148,6 @@ def test_an_address_is_shown_as_it_is() -> None:
     assert shown(Channel.EMAIL, "ann@example.com") == "ann@example.com"
 
 
-OF_JOBS = [event for event in Event if event is not Event.TEMPLATE_UPDATED]
-
-
-@pytest.mark.parametrize("event", OF_JOBS)
-def test_every_event_has_a_subject_and_a_text_that_name_workflow_and_job(event: Event) -> None:
-    job_id = uuid4()
-    payload = payload_of(job_id)
-
-    assert "Welcome" in subject_of(event, payload)
-    text = body_of(event, payload)
-    assert str(job_id) in text
-    assert "{" not in subject_of(event, payload) + text
-
-
-def test_an_email_of_an_update_tells_versions_and_how_to_take_it_over() -> None:
-    payload = {
-        "workflow_id": "w-1",
-        "workflow_name": "Wel\ncome",
-        "template_id": "t-1",
-        "template_name": "Series",
-        "version": 3,
-        "cloned_version": 1,
-        "changes": 2,
-    }
-
-    assert subject_of(Event.TEMPLATE_UPDATED, payload) == "An update for Wel come: version 3"
-    text = body_of(Event.TEMPLATE_UPDATED, payload)
-    assert "Workflow:     Wel come\n" in text
-    assert "Version:      3, the workflow has 1\n" in text
-    assert "Changes:      2\n" in text
-    assert "enrollment templates diff --workflow w-1" in text
-    assert "enrollment templates merge w-1 --all-unchanged" in text
-
-
-def test_an_email_tells_counts_reason_duration_and_where_to_look() -> None:
-    payload = payload_of(
-        uuid4(),
-        reason="Too many contacts failed.",
-        links={"ui": "http://ui.example.com/runs", "report": "/reports/report.html"},
-    )
-
-    assert subject_of(Event.JOB_COMPLETED_WITH_ERRORS, payload) == (
-        "Enrolled into Welcome: 780 of 1,000 rows, 20 not because of errors"
-    )
-    lines = [line.split() for line in body_of(Event.JOB_PAUSED, payload).splitlines()]
-    for line in (
-        "Reason: Too many contacts failed.",
-        "Requested by: ann",
-        "Duration: 0:00:05",
-        "In the UI: http://ui.example.com/runs",
-        "Report: /reports/report.html",
-        "input rows 1,000",
-        "enrolled 780",
-        "failed 20",
-        "skipped 200",
-    ):
-        assert line.split() in lines
-    assert ["duplicate", "0"] not in lines
-
-
-def test_what_is_not_known_is_left_out() -> None:
-    text = body_of(Event.JOB_CANCELLED, payload_of(uuid4(), duration_seconds=None))
-
-    assert "None" not in text
-    assert "Duration" not in text
-    assert "Report" not in text
-
-
-def test_a_subject_is_one_line_whatever_the_workflow_is_called() -> None:
-    payload = payload_of(uuid4(), workflow_name="Welcome\r\nBcc: bob@example.com\0" + "x" * 500)
-
-    subject = subject_of(Event.JOB_COMPLETED, payload)
-
-    assert subject.isprintable()
-    assert len(subject) == 200
-    assert "\nBcc" not in body_of(Event.JOB_COMPLETED, payload)
-
-
 def test_a_webhook_is_told_type_time_and_data() -> None:
     payload = payload_of(uuid4())
     at = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
@@ -233,3 +157,19 @@ def test_a_webhook_is_told_type_time_and_data() -> None:
         "timestamp": "2026-05-04T03:02:01+00:00",
         "data": payload,
     }
+
+
+def test_what_is_told_of_an_operation_can_be_asked_for_by_its_type_too() -> None:
+    for event in OF_OPERATIONS:
+        for one in OPERATION_TYPES:
+            subject = uuid4()
+            notice = Notice(event, subject, "", operation_payload_of(subject, type=one))
+
+            assert notice.asked_for_as == [str(event), f"{event}:{one}"]
+            assert set(notice.asked_for_as) <= set(CHOICES)
+
+
+@pytest.mark.parametrize("event", [event for event in Event if event not in OF_OPERATIONS])
+def test_what_is_told_of_anything_else_has_one_name(event: Event) -> None:
+    assert Notice(event, uuid4(), "", payload_of(uuid4())).asked_for_as == [str(event)]
+    assert str(event) in CHOICES

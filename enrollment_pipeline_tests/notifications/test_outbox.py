@@ -18,6 +18,7 @@ from enrollment_pipeline_tests.notifications.conftest import (
     MakeOutbox,
     Outbox,
     Receiver,
+    operation_payload_of,
     payload_of,
 )
 
@@ -80,6 +81,49 @@ def test_another_occasion_is_told_again(outbox: Outbox) -> None:
         outbox.tell(emails=(ANN,), job_id=job_id, event=Event.JOB_PAUSED, occasion=occasion)
 
     assert len(outbox.log()) == 2
+
+
+def test_without_an_occasion_each_transaction_is_one(outbox: Outbox) -> None:
+    operation_id = uuid4()
+    notice = Notice(
+        Event.OPERATION_SCHEDULED, operation_id, None, operation_payload_of(operation_id)
+    )
+
+    for _ in range(2):
+        with outbox.database.account(outbox.account.id) as connection:
+            for _ in range(2):
+                service.enqueue(connection, outbox.account.id, notice, Recipients((ANN,)))
+
+    assert len(outbox.log()) == 2
+
+
+def test_a_channel_that_asks_for_one_type_of_operation_is_told_of_no_other(
+    outbox: Outbox,
+) -> None:
+    add(outbox, Channel.EMAIL, ANN, "operation_failed:import", "operation_completed")
+    add(outbox, Channel.EMAIL, BOB, "operation_failed:import", "operation_failed")
+
+    assert outbox.tell_of_operation(event=Event.OPERATION_FAILED, type="import") == 2
+    assert outbox.tell_of_operation(event=Event.OPERATION_FAILED, type="export") == 1
+    assert outbox.tell_of_operation(event=Event.OPERATION_COMPLETED, type="export") == 1
+    assert outbox.tell_of_operation(event=Event.OPERATION_CANCELLED, type="import") == 0
+
+    assert [(one["event"], one["recipient"]) for one in reversed(outbox.log())][2:] == [
+        ("operation_failed", BOB),
+        ("operation_completed", ANN),
+    ]
+
+
+def test_the_log_says_what_a_message_is_about(outbox: Outbox) -> None:
+    job_id, operation_id = uuid4(), uuid4()
+    outbox.tell(emails=(ANN,), job_id=job_id, event=Event.RUN_FAILED)
+    outbox.tell_of_operation(emails=(ANN,), operation_id=operation_id, event=Event.RUN_FAILED)
+
+    ids = ("job_id", "operation_id", "workflow_id")
+    assert [tuple(one[name] for name in ids) for one in outbox.log()] == [
+        (None, str(operation_id), None),
+        (str(job_id), None, None),
+    ]
 
 
 def test_nobody_to_tell_is_no_message(outbox: Outbox) -> None:
@@ -150,7 +194,7 @@ def test_the_log_is_paged_newest_first_and_narrowed_to_a_job(outbox: Outbox) -> 
     listed = [one["job_id"] for page in (first, second) for one in page["notifications"]]
     assert listed == [str(job_id) for job_id in reversed(jobs)]
     assert (first["total"], second["page"]) == (3, 2)
-    assert [one["job_id"] for one in outbox.log(job_id=jobs[1])] == [str(jobs[1])]
+    assert [one["job_id"] for one in outbox.log(subject_id=jobs[1])] == [str(jobs[1])]
     for wrong in ({"page": 0}, {"limit": 0}):
         with pytest.raises(InvalidRequestError, match="There is no page"):
             service.list_deliveries(outbox.database, outbox.account, **wrong)

@@ -7,11 +7,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Engine, insert, select, text
+from sqlalchemy import Engine, delete, insert, select, text
 
 from enrollment_pipeline.enrollment.eligibility import rules_for
 from enrollment_pipeline.records import Account, ReenrollmentPolicy
 from enrollment_pipeline.storage import schema
+from enrollment_pipeline.storage.contact_presence import alone_with_contacts
 from enrollment_pipeline.storage.tenancy import Database
 from enrollment_pipeline.targets.base import EnrollmentOrder, EnrollmentResult
 from enrollment_pipeline.targets.database import DatabaseTarget
@@ -261,3 +262,24 @@ def test_an_account_enrolls_its_own_contacts_only(
     assert order.enroll([1]) == EnrollmentResult(2, 1, {"CONTACT_NOT_FOUND": 1})
     assert order.enrolled() == people[:1]
     assert tags_of(owner, stranger) == []
+
+
+WAITING = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
+
+
+def test_a_contact_that_is_being_removed_is_waited_for_and_not_enrolled(
+    order: Order, people: list[UUID], database: Database, owner: Engine, account: Account
+) -> None:
+    order.batch(1, people)
+    results: list[EnrollmentResult] = []
+    enrolling = threading.Thread(target=lambda: results.append(order.enroll([1])))
+    with database.account(account.id) as removing:
+        alone_with_contacts(removing, account.id)
+        enrolling.start()
+        with owner.connect() as looking:
+            while not looking.scalar(text(WAITING)):
+                assert enrolling.is_alive()
+        removing.execute(delete(schema.contacts).where(schema.contacts.c.id == people[3]))
+    enrolling.join()
+    assert results == [EnrollmentResult(12, 11, {"CONTACT_NOT_FOUND": 1})]
+    assert people[3] not in order.enrolled()

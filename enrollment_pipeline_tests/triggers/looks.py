@@ -16,7 +16,7 @@ TABLES = (
     "enrollment_jobs",
     "enrollments",
     "events",
-    "job_inputs",
+    "kept_inputs",
     "selected_contacts",
     "trigger_evaluations",
     "trigger_watermarks",

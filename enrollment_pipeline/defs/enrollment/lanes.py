@@ -53,25 +53,20 @@ def enroll_lane(
     """Work with so many lanes; a stop ends them after the transactions in progress."""
     if not lanes:
         return
-    with product.phases(context) as phases, StopFlag() as stop:
+    with product.opened(context, Phases) as phases, StopFlag() as stop:
         observed = _Observed(context, phases)
         workers = [phases.lane(stop, observed.count) for _ in range(lanes)]
         end = drain_together(workers, tell=observed.tell, every=OBSERVATION_INTERVAL)
     context.log.info(f"{lanes} lanes {end}: {observed.contacts} contacts.")
     if end is LaneEnd.STOPPED or (stop.is_set() and end is not LaneEnd.DONE):
         if is_terminated(context):
-            product.do(context, _cancel)
+            product.do(context, lambda one: one.end(actor=TERMINATED_BY))
         elif context.run.remote_job_origin is None or not stop.is_set():
             # Unannounced, the run would end as FAILURE: one inside a command, which nobody else
             # announces, and one whose job was cancelled. A run of which only the process is
             # stopped, by a machine that goes down, may fail: another goes on.
             context.instance.report_run_canceling(context.run)
         raise dg.DagsterExecutionInterruptedError
-
-
-def _cancel(phases: Phases) -> None:
-    phases.cancel(actor=TERMINATED_BY)
-    phases.report()
 
 
 @dg.op(

@@ -121,21 +121,9 @@ def request_document(config: SubmitEnrollment, data: Path) -> dict[str, Any]:
     Raises:
         PathNotAllowedError: the CSV file is not below the data folder.
     """
-    selection: dict[str, Any]
-    match config.selection:
-        case ContactIds(contact_ids=contact_ids):
-            selection = {"type": "manual", "contact_ids": contact_ids}
-        case ContactFilter(filter=document):
-            selection = {"type": "filter", "filter": document}
-        case CsvFile(path=path, identifier_column=column):
-            selection = {
-                "type": "csv",
-                "path": confined(data, path),
-                "identifier_column": column,
-            }
     return {
         "workflow": config.workflow,
-        "selection": selection,
+        "selection": selection_document(config.selection, data),
         "options": {
             "batch_size": config.batch_size,
             "lanes": config.lanes or None,
@@ -150,6 +138,23 @@ def request_document(config: SubmitEnrollment, data: Path) -> dict[str, Any]:
         "request_id": config.request_id or None,
         "requested_by": config.requested_by,
     }
+
+
+def selection_document(
+    selection: ContactIds | ContactFilter | CsvFile, data: Path
+) -> dict[str, Any]:
+    """Return the part of a form that says which contacts, as the part of a request.
+
+    Raises:
+        PathNotAllowedError: the CSV file is not below the data folder.
+    """
+    match selection:
+        case ContactIds(contact_ids=contact_ids):
+            return {"type": "manual", "contact_ids": contact_ids}
+        case ContactFilter(filter=document):
+            return {"type": "filter", "filter": document}
+        case CsvFile(path=path, identifier_column=column):
+            return {"type": "csv", "path": confined(data, path), "identifier_column": column}
 
 
 def confined(folder: Path, name: str) -> Path:

@@ -9,10 +9,13 @@ from uuid import UUID
 import dagster as dg
 
 from enrollment_pipeline.accounts import service as accounts
+from enrollment_pipeline.bulk_operations import service as operations
 from enrollment_pipeline.defs.enrollment.partitions import ENROLLMENT_JOBS
+from enrollment_pipeline.defs.operations.partitions import BULK_OPERATIONS
 from enrollment_pipeline.defs.product import Product, explained
 from enrollment_pipeline.enrollment import retention
 from enrollment_pipeline.enrollment.retention import Pruned
+from enrollment_pipeline.storage.tenancy import Database
 from enrollment_pipeline.triggers import service as triggers
 
 ACTOR = "retention"
@@ -29,6 +32,7 @@ def prune_accounts(context: dg.OpExecutionContext, product: dg.ResourceParam[Pro
     command has pruned, or a run that died.
     """
     now = datetime.now(UTC)
+    settings = product.settings()
     name = str(ENROLLMENT_JOBS.name)
     partitions = _job_ids(context.instance.get_dynamic_partitions(name))
     pruned: dict[str, Pruned] = {}
@@ -42,12 +46,14 @@ def prune_accounts(context: dg.OpExecutionContext, product: dg.ResourceParam[Pro
             for job_id in retention.past_history(database, account, partitions, now=now):
                 context.instance.delete_dynamic_partition(name, str(job_id))
                 forgotten += 1
+            rows.update(operations.prune(database, settings, account, now=now, actor=ACTOR))
+        forgotten += _forget_operations(context.instance, database)
     context.add_output_metadata({**_metadata(pruned, rows), "partitions": forgotten})
 
 
 @dg.job(
-    description="Removes details of closed jobs that are older than their account keeps them; the "
-    "counts and the files of the reports stay.",
+    description="Removes details of closed jobs, and operations, that are older than their account "
+    "keeps them; the counts of jobs and the files of their reports stay.",
     executor_def=dg.in_process_executor,
 )
 def prune_history() -> None:
@@ -63,6 +69,16 @@ daily_retention = dg.ScheduleDefinition(
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Prunes the history of all accounts once a day.",
 )
+
+
+def _forget_operations(instance: dg.DagsterInstance, database: Database) -> int:
+    """Delete the partitions of operations that are gone; return how many."""
+    name = str(BULK_OPERATIONS.name)
+    partitions = _job_ids(instance.get_dynamic_partitions(name))
+    gone = operations.gone(database, partitions)
+    for operation_id in gone:
+        instance.delete_dynamic_partition(name, str(operation_id))
+    return len(gone)
 
 
 def _job_ids(keys: Iterable[str]) -> list[UUID]:

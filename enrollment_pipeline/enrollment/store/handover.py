@@ -10,8 +10,8 @@ from uuid import UUID
 from sqlalchemy import Connection, select, text, update
 
 from enrollment_pipeline.enrollment.states import JobStatus
-from enrollment_pipeline.enrollment.store import jobs
 from enrollment_pipeline.storage.schema import enrollment_jobs
+from enrollment_pipeline.work.announcing import announce
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ _ADD = text(
       select id, :account_id, workflow_id, request::jsonb, 'manual', :source, :source, :status,
         runner from opened
     )
-    insert into enrollment.job_inputs (account_id, job_id, chunk, content)
+    insert into enrollment.kept_inputs (account_id, work_id, chunk, content)
     select :account_id, id, 0, content from opened
     """
 )
@@ -106,4 +106,4 @@ def leave_to_queue(connection: Connection, job_id: UUID) -> None:
         .where(column.id == job_id, column.runner == "trigger")
         .values(runner="queue")
     )
-    jobs.announce(connection, job_id)
+    announce(connection, job_id)

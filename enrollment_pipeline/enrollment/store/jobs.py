@@ -25,9 +25,8 @@ from enrollment_pipeline.storage.schema import (
     enrollment_jobs,
     workflows,
 )
+from enrollment_pipeline.work.announcing import announce
 
-# Every committed change of a job is announced here; the payload is the job's id.
-CHANNEL = "enrollment_progress"
 _COUNTED = tuple(outcome for outcome in Outcome if outcome is not Outcome.UNPROCESSED)
 
 
@@ -283,13 +282,6 @@ def add_counts(
         )
     )
     announce(connection, job_id)
-
-
-def announce(connection: Connection, job_id: UUID) -> None:
-    """Notify the listeners of this job when the transaction commits."""
-    connection.execute(
-        text("select pg_notify(:channel, :job)"), {"channel": CHANNEL, "job": str(job_id)}
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from enrollment_pipeline.errors import Reason
 from enrollment_pipeline.records import Outcome
 from enrollment_pipeline.storage.copying import driver_cursor
+from enrollment_pipeline.storage.formulas import safe_cell
 from enrollment_pipeline.storage.planning import allow_memory, without_nested_loops
 
 # One pass over the view for all that is asked of it: its joins cost about 3 s for a million rows,
@@ -46,7 +47,6 @@ _WRITE = """
       order by position
     ) to stdout with (format csv, header true)
 """
-_SAFE = "case when {0} ~ '^[=+@\\t\\r-]' then '''' || {0} else {0} end"
 
 _SAMPLE = text(
     """
@@ -131,8 +131,8 @@ def _counts(rows: Iterable[Row[Any]]) -> OutcomeCounts:
 def as_csv(connection: Connection, outcomes: Sequence[Outcome]) -> Iterator[bytes]:
     """Yield the rows with one of these outcomes as CSV, in the order of the input."""
     statement = _WRITE.format(
-        identifier=_SAFE.format("identifier"),
-        message=_SAFE.format("message"),
+        identifier=safe_cell("identifier"),
+        message=safe_cell("message"),
         outcomes=", ".join(f"'{outcome}'" for outcome in outcomes),
     )
     with driver_cursor(connection) as cursor, cursor.copy(statement) as copy:

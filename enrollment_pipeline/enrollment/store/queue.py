@@ -4,8 +4,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from enrollment_pipeline.enrollment.queueing import QueuedJob
 from enrollment_pipeline.enrollment.states import JobStatus
+from enrollment_pipeline.work.queueing import QueuedWork
 
 # Phases and contacts that are done: what a run that dies leaves behind it.
 _RESTART = text(
@@ -25,10 +25,22 @@ _RESTART = text(
 )
 
 
-def in_queue(connection: Connection) -> list[QueuedJob]:
+def in_queue(connection: Connection) -> list[QueuedWork]:
     """Return the jobs of all accounts that are due and not closed or paused, oldest first."""
     rows = connection.execute(text("select * from enrollment.queue_jobs()"))
-    return [QueuedJob(**{**row._mapping, "status": JobStatus(row.status)}) for row in rows]
+    return [
+        QueuedWork(
+            kind="job",
+            account_id=row.account_id,
+            account_name=row.account_name,
+            work_id=row.job_id,
+            attempt=row.attempt,
+            cancelling=row.status == JobStatus.CANCELLING,
+            due_at=row.due_at,
+            alive_at=row.alive_at,
+        )
+        for row in rows
+    ]
 
 
 def restart(connection: Connection, job_id: UUID, attempt: int) -> int | None:

@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, delete, text
+from sqlalchemy import Column, Connection, Table, bindparam, delete, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Uuid
 
 from enrollment_pipeline.storage.schema import (
     enrollment_batches,
     enrollment_failures,
-    job_inputs,
+    kept_inputs,
     selected_contacts,
 )
 
-_DETAILS = (selected_contacts, enrollment_batches, enrollment_failures, job_inputs)
+_DETAILS = (selected_contacts, enrollment_batches, enrollment_failures, kept_inputs)
 TABLES = tuple(table.name for table in _DETAILS)
 
 # Each question is a probe of one index, held to it by the order: an EXISTS may be planned as a hash
@@ -33,8 +33,8 @@ _DUE = text(
          where d.job_id = j.id order by d.number limit 1),
         (select true from enrollment.enrollment_failures d
          where d.job_id = j.id order by d.contact_id limit 1),
-        (select true from enrollment.job_inputs d
-         where d.job_id = j.id order by d.chunk limit 1),
+        (select true from enrollment.kept_inputs d
+         where d.work_id = j.id order by d.chunk limit 1),
         false)
       or j.completed_at < :failures_before and coalesce(
         (select true from enrollment.enrollment_failures d
@@ -75,7 +75,7 @@ def due(
 def remove_details(connection: Connection, job_id: UUID) -> dict[str, int]:
     """Delete all rows that only tell how a job's counts came about; return how many by table."""
     return {
-        table.name: connection.execute(delete(table).where(table.c.job_id == job_id)).rowcount
+        table.name: connection.execute(delete(table).where(_owner(table) == job_id)).rowcount
         for table in _DETAILS
     }
 
@@ -89,3 +89,7 @@ def trim_failures(connection: Connection, job_id: UUID, *, most: int) -> dict[st
 def closed_before(connection: Connection, job_ids: Sequence[UUID], before: datetime) -> list[UUID]:
     """Return which of these are jobs of the account that were closed before that time."""
     return list(connection.scalars(_CLOSED_BEFORE, {"ids": list(job_ids), "before": before}))
+
+
+def _owner(table: Table) -> Column[UUID]:
+    return table.c.work_id if table is kept_inputs else table.c.job_id

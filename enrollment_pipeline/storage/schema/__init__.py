@@ -23,7 +23,6 @@ from enrollment_pipeline.storage.schema.jobs import (
     enrollment_failures,
     enrollment_jobs,
     enrollment_outcomes,
-    job_inputs,
     rate_buckets,
     selected_contacts,
 )
@@ -32,6 +31,14 @@ from enrollment_pipeline.storage.schema.notifications import (
     notification_deliveries,
     notifications,
     webhook_secrets,
+)
+from enrollment_pipeline.storage.schema.operations import (
+    bulk_operation_changes,
+    bulk_operation_rows,
+    bulk_operations,
+    bulk_schedules,
+    import_rows,
+    kept_inputs,
 )
 from enrollment_pipeline.storage.schema.templates import (
     integrations,
@@ -54,6 +61,10 @@ __all__ = [
     "VIEWS",
     "accounts",
     "audit_log",
+    "bulk_operation_changes",
+    "bulk_operation_rows",
+    "bulk_operations",
+    "bulk_schedules",
     "contact_activity",
     "contact_changes",
     "contacts",
@@ -63,8 +74,9 @@ __all__ = [
     "enrollment_outcomes",
     "enrollments",
     "events",
+    "import_rows",
     "integrations",
-    "job_inputs",
+    "kept_inputs",
     "members",
     "notification_channels",
     "notification_deliveries",

@@ -133,7 +133,8 @@ enrollments = Table(
     # No two rows without an end: at most one active enrollment of a contact in a workflow. The
     # same index answers "was this contact ever in this workflow". There are no foreign keys to
     # contacts and workflows: their check is over half of the cost of a bulk insert, the enrolling
-    # statement joins contacts anyway, and neither is ever deleted physically.
+    # statement joins contacts anyway, no workflow is ever deleted physically, and who removes a
+    # contact waits for those who enroll (`storage.contact_presence`).
     UniqueConstraint(
         "account_id",
         "workflow_id",

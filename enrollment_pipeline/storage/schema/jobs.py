@@ -1,4 +1,4 @@
-"""Requests to enroll: their input, batches, failures, outcomes and budgets."""
+"""Requests to enroll: their batches, failures, outcomes and budgets; selections of any work."""
 
 from sqlalchemy import (
     BigInteger,
@@ -7,7 +7,6 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
-    LargeBinary,
     PrimaryKeyConstraint,
     Table,
     Text,
@@ -104,21 +103,7 @@ enrollment_jobs = Table(
     ),
 )
 
-# The file of a csv selection, in pieces, so that any worker on any machine can resolve it; deleted
-# in the transaction that has resolved it.
-job_inputs = Table(
-    "job_inputs",
-    METADATA,
-    Column("account_id", Uuid, nullable=False),
-    Column("job_id", Uuid, nullable=False),
-    Column("chunk", Integer, nullable=False),
-    Column("content", LargeBinary, nullable=False),
-    PrimaryKeyConstraint("job_id", "chunk", name="job_inputs_pkey"),
-    ForeignKeyConstraint(
-        ["job_id"], ["enrollment.enrollment_jobs.id"], name="job_inputs_job", ondelete="CASCADE"
-    ),
-)
-
+# What a selection has named: of a job, or of an operation, whose id is then the `job_id`.
 selected_contacts = Table(
     "selected_contacts",
     METADATA,

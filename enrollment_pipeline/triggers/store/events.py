@@ -271,3 +271,36 @@ def _row(one: Event | RejectedEvent, now: datetime) -> tuple[Any, ...]:
         None if one.previous_state is None else json.dumps(one.previous_state),
         None,
     )
+
+
+# What an operation has done to contacts, as events: an id for each, so that a piece that is done
+# once more raises none twice.
+_OF_CHANGES = text(
+    """
+    insert into enrollment.events (account_id, event_id, type, contact_id, email, occurred_at,
+      data, previous_state, source)
+    select g.account_id, format('operation:%s:%s', g.operation_id, g.position),
+      case when g.before is null then 'contact_created' else 'contact_updated' end,
+      g.contact_id, g.after ->> 'email', now(),
+      case when g.before is null then jsonb_build_object('source', g.after -> 'source')
+        else jsonb_build_object('changed_fields', (
+          select coalesce(jsonb_agg(a.key order by a.key), '[]') from jsonb_each(g.after) a
+          where a.key <> 'updated_at' and g.before -> a.key is distinct from a.value)) end,
+      g.before, :source
+    from enrollment.bulk_operation_changes g
+    where g.operation_id = :operation_id and g.position > :mark and g.position <= :last
+    order by g.position
+    on conflict (account_id, event_id) do nothing
+    """
+)
+
+
+def keep_changes(
+    connection: Connection, operation_id: UUID, mark: int, last: int, *, source: str
+) -> int:
+    """Keep an event for each change of an operation behind `mark` up to `last`; return how many."""
+    connection.execute(_ONE_INTAKE_AT_A_TIME)
+    return connection.execute(
+        _OF_CHANGES,
+        {"operation_id": operation_id, "mark": mark, "last": last, "source": source},
+    ).rowcount

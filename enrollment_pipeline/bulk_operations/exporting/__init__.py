@@ -1,0 +1,1 @@
+"""Contacts written into files, and the place where the files are kept."""

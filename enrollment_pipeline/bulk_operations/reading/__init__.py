@@ -1,0 +1,1 @@
+"""From a file of contacts to rows that say something about one: sources, columns, cells."""

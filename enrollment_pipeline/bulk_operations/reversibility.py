@@ -1,0 +1,108 @@
+"""Whether something can be taken back: refusals with their reason.
+
+Belongs here: the rules of when (spec "Rollback within 24 hours"). Does not belong here: what
+becomes of each row (`reversing`, `withdrawing`).
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from enrollment_pipeline.bulk_operations.request import (
+    OperationRequest,
+    OperationType,
+    RollbackRequest,
+    WithdrawalRequest,
+)
+from enrollment_pipeline.bulk_operations.store import operations
+from enrollment_pipeline.bulk_operations.store.operations import OperationRecord
+from enrollment_pipeline.enrollment import service as enrollment
+from enrollment_pipeline.errors import NotReversibleError
+from enrollment_pipeline.records import Account
+from enrollment_pipeline.storage.tenancy import Database
+
+_REVERSIBLE = (OperationType.IMPORT, OperationType.UPDATE, OperationType.DELETE)
+
+
+def original_of(
+    database: Database, account: Account, request: OperationRequest
+) -> OperationRecord | None:
+    """Return the operation that a rollback is to take back; None for any other request.
+
+    Raises:
+        OperationNotFoundError: the account has no such operation.
+    """
+    if not isinstance(request, RollbackRequest):
+        return None
+    with database.account(account.id) as connection:
+        return operations.load(connection, request.operation_id)
+
+
+def require_reversible(
+    connection: Connection, account: Account, request: OperationRequest, *, now: datetime
+) -> None:
+    """Do nothing for a request that takes back what can be taken back, or takes back nothing.
+
+    Raises:
+        NotReversibleError: it cannot be taken back (any more); the message says why.
+        OperationNotFoundError: the account has no such operation.
+        JobNotFoundError: the account has no such job.
+    """
+    if isinstance(request, RollbackRequest):
+        original = operations.load(connection, request.operation_id, lock=True)
+        refuse_rollback(connection, account, original, now=now)
+    elif isinstance(request, WithdrawalRequest):
+        _refuse_withdrawal(connection, account, request, now=now)
+
+
+def refuse_rollback(
+    connection: Connection, account: Account, original: OperationRecord, *, now: datetime
+) -> None:
+    """Do nothing for an operation that can be rolled back now.
+
+    Raises:
+        NotReversibleError: it cannot; the message says why.
+    """
+    if original.type not in _REVERSIBLE:
+        raise NotReversibleError(f"An operation of type {original.type} changes no contacts.")
+    if not original.status.closed:
+        raise NotReversibleError(
+            f"The operation is {original.status}; only one that has ended can be rolled back.",
+            remedy=f"Wait for it, or end it with: enrollment operations cancel {original.id}",
+        )
+    other = operations.rollback_of(connection, original.id)
+    if other is not None:
+        word = "was rolled back" if other.status.closed else "is being rolled back"
+        raise NotReversibleError(f"The operation {word} already, by operation {other.id}.")
+    if original.images_removed_at is not None or too_late(account, original.completed_at, now):
+        hours = account.settings.rollback_hours
+        raise NotReversibleError(
+            f"The operation ended more than {hours} hours ago.",
+            remedy="An administrator can allow more with: enrollment accounts set rollback_hours=N",
+        )
+
+
+def too_late(account: Account, ended_at: datetime | None, now: datetime) -> bool:
+    """Return whether what ended then can no longer be taken back."""
+    window = timedelta(hours=account.settings.rollback_hours)
+    return ended_at is not None and now - ended_at > window
+
+
+def _refuse_withdrawal(
+    connection: Connection, account: Account, request: WithdrawalRequest, *, now: datetime
+) -> None:
+    job = enrollment.state_of(connection, request.job_id)
+    if not job.closed:
+        raise NotReversibleError(
+            f"The job is {job.status}; only one that has ended can be taken back.",
+            remedy=f"Wait for it, or end it with: enrollment cancel {request.job_id}",
+        )
+    other = operations.withdrawal_of(connection, request.job_id)
+    if other is not None:
+        word = "were withdrawn" if other.status.closed else "are being withdrawn"
+        raise NotReversibleError(
+            f"The enrollments of the job {word} already, by operation {other.id}."
+        )
+    if too_late(account, job.completed_at, now):
+        hours = account.settings.rollback_hours
+        raise NotReversibleError(f"The job ended more than {hours} hours ago.")

@@ -1,0 +1,1 @@
+"""Statements of bulk operations, by what they are about."""

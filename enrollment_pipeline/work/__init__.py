@@ -1,0 +1,1 @@
+"""What all work shares that is asked for now and done later: its request, its time, its turn."""
