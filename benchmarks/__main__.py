@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import create_engine
 
-from benchmarks import events, exporting, templates
+from benchmarks import events, exporting, importing, templates
 from benchmarks.ground import WORKFLOW, Ground, drain, ground
 from benchmarks.listening import CHANGES, delays
 from benchmarks.yardsticks import one_at_a_time, one_insert
@@ -290,6 +290,50 @@ def exports(ground: Ground, contacts: int, rounds: int) -> list[Row]:
     return rows
 
 
+def imports(ground: Ground, contacts: int, rounds: int) -> list[Row]:
+    """What an import takes, of new contacts and of the same file again, beside a bare COPY."""
+    few = contacts // 10
+    importing.empty(ground)
+    small = importing.importing(ground, importing.file_of(ground, few))
+    path = importing.file_of(ground, contacts)
+    floors, again_floors, created, again = [], [], [], []
+    for _ in range(rounds):
+        importing.empty(ground)
+        floors.append(importing.copying(ground, path))
+        ground.tidy()
+        again_floors.append(importing.copying(ground, path))
+        importing.empty(ground)
+        created.append(importing.importing(ground, path))
+        ground.tidy()
+        again.append(importing.importing(ground, path))
+    seconds = statistics.median(one.seconds for one in created)
+    unchanged = statistics.median(one.seconds for one in again)
+    peak = max(one.peak for one in (*created, *again))
+    yardstick = "COPY and one merge of the same rows"
+    return [
+        at_most(
+            f"import of {contacts:,} rows, all new, with images | {yardstick}",
+            seconds,
+            statistics.median(floors),
+            3.0,
+        ),
+        at_most(
+            f"the same file again, nothing changes | {yardstick}, which writes all of them",
+            unchanged,
+            statistics.median(again_floors),
+            3.0,
+        ),
+        Row(
+            f"peak memory of that | of {few:,} rows",
+            f"{peak:.0f} MB",
+            f"{small.peak:.0f} MB",
+            peak / small.peak,
+            "at most 500 MB",
+            peak <= 500,
+        ),
+    ]
+
+
 def memory(ground: Ground, large: int) -> list[Row]:
     """Peak memory of a run over a huge file, beside that over a small one."""
     small = 100_000
@@ -322,6 +366,7 @@ def main() -> int:
             "events",
             "templates",
             "exports",
+            "imports",
             "memory",
         ],
         help="one part",
@@ -337,6 +382,7 @@ def main() -> int:
         "events": evaluation,
         "large": lambda place: large_job(place, chosen.contacts, chosen.rounds),
         "exports": lambda place: exports(place, chosen.contacts, chosen.rounds),
+        "imports": lambda place: imports(place, chosen.contacts, chosen.rounds),
         "memory": lambda place: memory(place, chosen.memory_rows),
     }
     rows: list[Row] = []

@@ -480,7 +480,7 @@ class InterruptedByUserError(ProductError):
     """The command was interrupted."""
 
     code = "INTERRUPTED"
-    remedy = "Look at what it left with: enrollment list"
+    remedy = "Look at what it left with: enrollment list, or enrollment operations list"
     exit_code = 130
 
 

@@ -7,7 +7,8 @@ from sqlalchemy import Connection
 
 from enrollment_pipeline.accounts.operations import operation as accounted
 from enrollment_pipeline.bulk_operations import closing, notices
-from enrollment_pipeline.bulk_operations.executors import needed_for
+from enrollment_pipeline.bulk_operations.executors import needed_to_handle
+from enrollment_pipeline.bulk_operations.reversibility import require_in_time
 from enrollment_pipeline.bulk_operations.states import OperationStatus
 from enrollment_pipeline.bulk_operations.store import operations, schedules
 from enrollment_pipeline.errors import InvalidStateError
@@ -29,14 +30,15 @@ def cancel(
 ) -> None:
     """End an operation before its time; what is done stays, and can be rolled back.
 
-    Of one that recurs, this firing alone; with `recurring`, all that would follow too.
+    Of one that recurs, this firing alone; with `recurring`, all that would follow too, also of one
+    that is closed.
 
     Raises:
         ForbiddenError: the actor may not.
         OperationNotFoundError: the account has no such operation.
         InvalidStateError: it is closed, or does not recur; the message says which.
     """
-    needs = needed_for(database, account, operation_id)
+    needs = needed_to_handle(database, account, operation_id)
     with accounted(
         database,
         account.id,
@@ -46,8 +48,10 @@ def cancel(
         subject=operation_id,
     ) as doing:
         if recurring:
-            _end_schedule(doing.connection, operation_id)
+            _end_schedule(doing.connection, settings, operation_id)
             doing.details = {"recurring": True}
+            if operations.load(doing.connection, operation_id).status.closed:
+                return
         closing.cancel(doing.connection, settings, account, operation_id)
 
 
@@ -68,8 +72,9 @@ def reschedule(
         OperationNotFoundError: the account has no such operation.
         InvalidStateError: it is not waiting for its time; the message names its state.
         InvalidRequestError: the time is in the past, or too far ahead.
+        NotReversibleError: what it takes back can no longer be taken back then.
     """
-    needs = needed_for(database, account, operation_id)
+    needs = needed_to_handle(database, account, operation_id)
     with accounted(
         database,
         account.id,
@@ -89,6 +94,7 @@ def reschedule(
                 f"The operation waits for operation {operation.after_id}, and has no time."
             )
         due = due_time(at, known_zone(timezone), account)
+        require_in_time(doing.connection, account, operation, at=due or datetime.now(UTC))
         operations.change(
             doing.connection,
             operation_id,
@@ -117,7 +123,7 @@ def resume(
         OperationNotFoundError: the account has no such operation.
         InvalidStateError: it is closed, or not yet due.
     """
-    needs = needed_for(database, account, operation_id)
+    needs = needed_to_handle(database, account, operation_id)
     with accounted(
         database,
         account.id,
@@ -146,10 +152,15 @@ def resume(
         )
 
 
-def _end_schedule(connection: Connection, operation_id: UUID) -> None:
+def _end_schedule(connection: Connection, settings: Settings, operation_id: UUID) -> None:
+    """Let nothing follow of what recurs: no firing is made any more, and none that waits begins."""
     operation = operations.load(connection, operation_id)
     if operation.schedule_id is None:
         raise InvalidStateError(
             "The operation does not recur.", remedy="Cancel it without --recurring."
         )
-    schedules.end(connection, operation.schedule_id)
+    if not schedules.end(connection, operation.schedule_id) and operation.status.closed:
+        raise InvalidStateError("Nothing follows of the operation any more; it has ended.")
+    for firing in operations.firings_waiting(connection, operation.schedule_id):
+        if firing.id != operation_id:
+            closing.close(connection, settings, firing, OperationStatus.CANCELLED)

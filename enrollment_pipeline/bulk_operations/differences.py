@@ -8,7 +8,25 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from enrollment_pipeline.bulk_operations.store.images import COLUMNS, NO_LATER_TOUCH
+COLUMNS = (
+    "email",
+    "first_name",
+    "last_name",
+    "phone",
+    "status",
+    "tags",
+    "custom_fields",
+    "birthday",
+    "timezone",
+    "source",
+    "created_at",
+    "updated_at",
+    "deleted_at",
+)
+"""What an image holds."""
+
+NO_LATER_TOUCH = "updated_at"
+"""What may differ where nobody has changed a contact: who changes it back touches it too."""
 
 Image = Mapping[str, Any]
 

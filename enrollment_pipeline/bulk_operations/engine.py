@@ -8,6 +8,7 @@ What is left to do is read from the operation's row, which every piece moves on 
 transaction, so a worker may be killed, repeated or run twice at once without doing anything twice.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -53,6 +54,9 @@ PIECE = 10_000
 """Rows of one transaction: some tenths of a second, and 25 MB of images at most."""
 
 LOCK_SECONDS = 60
+
+BEAT_SECONDS = 10.0
+"""Between two signs of life of a piece that takes longer, such as an export."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,13 +264,30 @@ class OperationWork:
             if operation.status is not OperationStatus.PROCESSING:
                 return True, 0
             executor = executor_of(operation.type)
-            step = executor.apply(connection, operation, self._around(stop), 0)
-        with self._locked() as (connection, operation):
-            if operation.status is OperationStatus.PROCESSING:
-                return step.done, record(connection, operation, step)
-        # Cancelled meanwhile: nobody will ever ask for the files.
-        destinations.remove(step.files, url=self._settings.exports_url)
+            step = executor.apply(connection, operation, self._around(self._beating(stop)), 0)
+        with self._locked() as (connection, now):
+            if now.status is OperationStatus.PROCESSING and now.mark == operation.mark:
+                return step.done, record(connection, now, step)
+        if now.status in (OperationStatus.CANCELLED, OperationStatus.FAILED):
+            # Nobody will ever ask for the files.
+            destinations.remove(step.files, url=self._settings.exports_url)
+        # Otherwise another run was faster, and has written the same file.
         return True, 0
+
+    def _beating(self, stop: Callable[[], bool]) -> Callable[[], bool]:
+        """Return `stop`, which shows life meanwhile, and also stops for an operation that ended."""
+        last = time.monotonic()
+
+        def ask() -> bool:
+            nonlocal last
+            if time.monotonic() - last < BEAT_SECONDS:
+                return stop()
+            last = time.monotonic()
+            with self._locked() as (connection, operation):
+                operations.change(connection, operation.id, heartbeat_at=datetime.now(UTC))
+            return stop() or operation.status is not OperationStatus.PROCESSING
+
+        return ask
 
     def _give_up(self, reason: str) -> tuple[bool, int]:
         with self._writing() as (connection, operation):
@@ -280,7 +301,11 @@ class OperationWork:
         failed = [check for check in checks.of(connection, operation) if not check.passed]
         if failed:
             told = "; ".join(f"{check.name} {check.figures}" for check in failed)
-            raise CheckFailedError(f"The result of the operation is not what it must be: {told}.")
+            raise CheckFailedError(
+                f"The result of the operation is not what it must be: {told}.",
+                remedy=f"Mend the cause, then: enrollment operations resume {operation.id}; or end "
+                f"it: enrollment operations cancel {operation.id}",
+            )
 
     def _around(self, stop: Callable[[], bool] = lambda: False) -> Surroundings:
         return Surroundings(self.account, self._settings, datetime.now(UTC), stop)

@@ -6,7 +6,11 @@ from enrollment_pipeline.bulk_operations.deleting import DeleteContacts
 from enrollment_pipeline.bulk_operations.execution import Executor
 from enrollment_pipeline.bulk_operations.exporting.executor import ExportContacts
 from enrollment_pipeline.bulk_operations.importing import ImportContacts
-from enrollment_pipeline.bulk_operations.request import OperationType
+from enrollment_pipeline.bulk_operations.request import (
+    OperationRequest,
+    OperationType,
+    RollbackRequest,
+)
 from enrollment_pipeline.bulk_operations.reversing import ReverseOperation
 from enrollment_pipeline.bulk_operations.store import operations
 from enrollment_pipeline.bulk_operations.updating import UpdateContacts
@@ -38,7 +42,18 @@ def executor_of(operation_type: OperationType) -> Executor:
     return _EXECUTORS[operation_type]()
 
 
-def needed_for(database: Database, account: Account, operation_id: UUID) -> Permission:
+def needed_for(database: Database, account: Account, request: OperationRequest) -> Permission:
+    """Return what who asks for an operation must hold; for a rollback, what the original needed.
+
+    Raises:
+        OperationNotFoundError: what is to be taken back is no operation of the account.
+    """
+    if isinstance(request, RollbackRequest):
+        return needed_to_handle(database, account, request.operation_id)
+    return NEEDS[OperationType(request.type)]
+
+
+def needed_to_handle(database: Database, account: Account, operation_id: UUID) -> Permission:
     """Return what who takes hold of an operation must hold.
 
     Raises:

@@ -58,7 +58,10 @@ class ImportContacts:
                 key=request["key"],
             )
             reading = Reading(
-                key=request["key"], blank=request["blanks"], date_format=request["date_format"]
+                key=request["key"],
+                blank=request["blanks"],
+                date_format=request["date_format"],
+                today=around.now.date(),
             )
             staging.receive(connection, _rows(source, mapping, reading))
         drop_input(connection, operation.id)
@@ -68,6 +71,7 @@ class ImportContacts:
             operation.id,
             by_email=request["key"] == "email",
             last_wins=request["duplicates"] == "last",
+            loosen=request["allow_resubscribe"],
         )
         return Prepared(total, counts, {"fields": list(mapping.fields)})
 

@@ -8,14 +8,12 @@ from enrollment_pipeline.accounts.operations import check
 from enrollment_pipeline.bulk_operations.differences import differences
 from enrollment_pipeline.bulk_operations.engine import prepare
 from enrollment_pipeline.bulk_operations.execution import Surroundings
-from enrollment_pipeline.bulk_operations.executors import NEEDS, executor_of
+from enrollment_pipeline.bulk_operations.executors import executor_of, needed_for
 from enrollment_pipeline.bulk_operations.request import (
     ExportRequest,
     OperationRequest,
-    OperationType,
     Timing,
 )
-from enrollment_pipeline.bulk_operations.reversibility import original_of
 from enrollment_pipeline.bulk_operations.states import OperationStatus, closing_status
 from enrollment_pipeline.bulk_operations.store import changes, operations, rows
 from enrollment_pipeline.bulk_operations.store.images import use_one_zone
@@ -43,12 +41,11 @@ def preview(
     """
     if isinstance(request, ExportRequest):
         raise InvalidRequestError("An export changes nothing; there is nothing to preview.")
-    original = original_of(database, account, request)
+    needs = needed_for(database, account, request)
     plain = request.model_copy(update={"request_id": None, "timing": Timing()})
     with database.rehearsal(account.id) as connection:
         use_one_zone(connection)
-        of_type = original.type if original else OperationType(request.type)
-        check(connection, request.requested_by, NEEDS[of_type])
+        check(connection, request.requested_by, needs)
         operation_id = create(
             connection, settings, account, plain, source="preview", runner="caller"
         )

@@ -4,6 +4,8 @@ Belongs here: fields, their limits and defaults (spec "Bulk operations on contac
 belong here: whether the account may do it now, which `submission` decides.
 """
 
+import math
+import re
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -45,6 +47,7 @@ LONGEST_ID = 320
 """Characters of an external id: contacts are looked up by it, and no index holds any length."""
 
 _CUSTOM = "custom_fields."
+_NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class Timing(Part):
@@ -221,14 +224,18 @@ def parse_request(document: dict[str, Any]) -> OperationRequest:
 
 
 def _settable(name: str) -> bool:
+    if _NOT_STORABLE.search(name):
+        return False
     if name.startswith(_CUSTOM):
         return 0 < len(name) - len(_CUSTOM) <= 200
     return name in SETTABLE
 
 
 def _check_value(name: str, value: str | float | bool | None) -> None:
-    if isinstance(value, str) and "\0" in value:
-        raise ValueError(f"{name} holds a NUL character")
+    if isinstance(value, str) and _NOT_STORABLE.search(value):
+        raise ValueError(f"{name} holds a character that no text can hold")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{name} is not a number that JSON knows")
     if name == EXTERNAL_ID and isinstance(value, str) and len(value) > LONGEST_ID:
         raise ValueError(f"{name} has more than {LONGEST_ID} characters")
     if value is None or name.startswith(_CUSTOM):

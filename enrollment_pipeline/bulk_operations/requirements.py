@@ -4,6 +4,7 @@ Belongs here: checks that need nothing but the request and its files, and the do
 keeps. Does not belong here: who may, how many, and when (`submission`).
 """
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ from enrollment_pipeline.selections.keeping import (
 )
 from enrollment_pipeline.settings import Settings
 
+# As JSON writes the character.
+_NUL = "\\u0000"
 # Kept in columns of their own, or beside the row.
 _ELSEWHERE = {"timing", "request_id", "requested_by", "path", "selection", "operation_id", "job_id"}
 
@@ -43,6 +46,7 @@ def kept_request(
         RefusedError: the request cannot be accepted.
     """
     document = request.model_dump(mode="json", exclude=_ELSEWHERE)
+    _require_storable(document)
     match request:
         case ImportRequest():
             return _kept_import(settings, account, request, document)
@@ -60,6 +64,20 @@ def kept_request(
             selection, content = to_be_kept(request.selection, account.settings, most=None)
             return {**document, "selection": selection}, content
     return document, ()
+
+
+def _require_storable(document: dict[str, Any]) -> None:
+    """Refuse texts and numbers that no JSON of the database holds."""
+    try:
+        written = json.dumps(document, ensure_ascii=False, allow_nan=False)
+        written.encode("utf-8")
+    except ValueError:
+        written = _NUL
+    if _NUL in written:
+        raise InvalidRequestError(
+            "The request holds a character or a number that cannot be kept.",
+            remedy="Give texts as UTF-8, without NUL characters, and numbers that are finite.",
+        )
 
 
 def _kept_import(

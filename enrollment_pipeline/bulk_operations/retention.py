@@ -8,6 +8,8 @@ import shutil
 from collections import Counter
 from datetime import datetime, timedelta
 
+from sqlalchemy import Connection
+
 from enrollment_pipeline.accounts.operations import operation as accounted
 from enrollment_pipeline.bulk_operations.exporting import destinations
 from enrollment_pipeline.bulk_operations.report import folder_of
@@ -31,12 +33,7 @@ def prune(
     now is tried again the next time.
     """
     removed: Counter[str] = Counter()
-    kept = account.settings
-    limits = retention.Limits(
-        images=now - timedelta(hours=kept.rollback_hours) - IMAGES_KEPT,
-        files=now - timedelta(days=kept.export_days),
-        operations=now - timedelta(days=kept.operation_days),
-    )
+    limits = _limits(account, now)
     with database.account(account.id) as connection:
         due = retention.due(connection, limits)
     for operation_id in due:
@@ -50,31 +47,79 @@ def prune(
         ) as doing:
             operation = operations.load(doing.connection, operation_id, lock=True)
             gone: Counter[str] = Counter()
-            if _is_over(operation, limits.files) and operation.files_removed_at is None:
-                gone["files"] += _remove_files(settings, operation)
-                operations.change(doing.connection, operation_id, files_removed_at=now)
-            if _is_over(operation, limits.images) and operation.images_removed_at is None:
-                gone["images"] += changes.remove(doing.connection, operation_id)
-                operations.change(doing.connection, operation_id, images_removed_at=now)
-            if operation.completed_at and operation.completed_at < limits.operations:
-                shutil.rmtree(folder_of(settings, account.id, operation_id), ignore_errors=True)
-                retention.remove(doing.connection, operation_id)
-                gone["operations"] += 1
-            doing.details = dict(+gone)
-            doing.silent = not +gone
+            # Asked again under the lock, which whoever comes to need it takes too.
+            if not retention.is_needed(doing.connection, operation_id):
+                gone = _prune(doing.connection, settings, operation, limits, now)
+            doing.details = dict(gone)
+            doing.silent = not gone
+        if "operations" in gone:
+            shutil.rmtree(folder_of(settings, account.id, operation_id), ignore_errors=True)
         removed += gone
     with database.account(account.id) as connection:
         retention.remove_ended_schedules(connection)
     return dict(+removed)
 
 
+def plan(database: Database, account: Account, *, now: datetime) -> dict[str, int]:
+    """Return what `prune` would remove, in the same form."""
+    limits = _limits(account, now)
+    found: Counter[str] = Counter()
+    with database.account(account.id) as connection:
+        for operation_id in retention.due(connection, limits):
+            operation = operations.load(connection, operation_id)
+            if _has_files(operation, limits):
+                found["files"] += len(_files(operation))
+            if _has_images(operation, limits):
+                found["images"] += changes.count(connection, operation_id)
+            found["operations"] += _is_over(operation, limits.operations)
+    return dict(+found)
+
+
+def _limits(account: Account, now: datetime) -> retention.Limits:
+    kept = account.settings
+    return retention.Limits(
+        images=now - timedelta(hours=kept.rollback_hours) - IMAGES_KEPT,
+        files=now - timedelta(days=kept.export_days),
+        operations=now - timedelta(days=kept.operation_days),
+    )
+
+
+def _prune(
+    connection: Connection,
+    settings: Settings,
+    operation: OperationRecord,
+    limits: retention.Limits,
+    now: datetime,
+) -> Counter[str]:
+    gone: Counter[str] = Counter()
+    if _has_files(operation, limits):
+        # A file that is gone already is none the worse for it, should the rest come to nothing.
+        destinations.remove(_files(operation), url=settings.exports_url)
+        gone["files"] += len(_files(operation))
+        operations.change(connection, operation.id, files_removed_at=now)
+    if _has_images(operation, limits):
+        gone["images"] += changes.remove(connection, operation.id)
+        operations.change(connection, operation.id, images_removed_at=now)
+    if _is_over(operation, limits.operations):
+        retention.remove(connection, operation.id)
+        gone["operations"] += 1
+    return +gone
+
+
+def _has_files(operation: OperationRecord, limits: retention.Limits) -> bool:
+    return _is_over(operation, limits.files) and operation.files_removed_at is None
+
+
+def _has_images(operation: OperationRecord, limits: retention.Limits) -> bool:
+    return _is_over(operation, limits.images) and operation.images_removed_at is None
+
+
 def _is_over(operation: OperationRecord, limit: datetime) -> bool:
     return operation.completed_at is not None and operation.completed_at < limit
 
 
-def _remove_files(settings: Settings, operation: OperationRecord) -> int:
+def _files(operation: OperationRecord) -> dict[str, str]:
     if operation.type is not OperationType.EXPORT:
-        return 0
-    files = (operation.result or {}).get("files", {})
-    destinations.remove(files, url=settings.exports_url)
-    return len(files)
+        return {}
+    files: dict[str, str] = (operation.result or {}).get("files", {})
+    return files

@@ -86,6 +86,9 @@ def _verdict(
     if not found.as_after:
         if found.as_before:
             return Verdict(found, Action.NOTHING, RowOutcome.REVERSED)
+        if found.created and found.deleted_since:
+            # Whoever deleted it has taken back what there was to take back.
+            return Verdict(found, Action.NOTHING, RowOutcome.REVERSED)
         done = "deleted" if found.deleted_since else "changed"
         return _kept(found, f"was {done} after the operation")
     if found.created:

@@ -17,48 +17,40 @@ from enrollment_pipeline.bulk_operations.request import (
 from enrollment_pipeline.bulk_operations.store import operations
 from enrollment_pipeline.bulk_operations.store.operations import OperationRecord
 from enrollment_pipeline.enrollment import service as enrollment
-from enrollment_pipeline.errors import NotReversibleError
+from enrollment_pipeline.errors import InvalidRequestError, NotReversibleError
 from enrollment_pipeline.records import Account
-from enrollment_pipeline.storage.tenancy import Database
 
 _REVERSIBLE = (OperationType.IMPORT, OperationType.UPDATE, OperationType.DELETE)
 
 
-def original_of(
-    database: Database, account: Account, request: OperationRequest
-) -> OperationRecord | None:
-    """Return the operation that a rollback is to take back; None for any other request.
-
-    Raises:
-        OperationNotFoundError: the account has no such operation.
-    """
-    if not isinstance(request, RollbackRequest):
-        return None
-    with database.account(account.id) as connection:
-        return operations.load(connection, request.operation_id)
-
-
 def require_reversible(
-    connection: Connection, account: Account, request: OperationRequest, *, now: datetime
+    connection: Connection, account: Account, request: OperationRequest, *, at: datetime
 ) -> None:
     """Do nothing for a request that takes back what can be taken back, or takes back nothing.
+
+    `at` is when it is to start, which must be within the window.
 
     Raises:
         NotReversibleError: it cannot be taken back (any more); the message says why.
         OperationNotFoundError: the account has no such operation.
         JobNotFoundError: the account has no such job.
     """
+    if isinstance(request, RollbackRequest | WithdrawalRequest) and request.timing.after:
+        raise InvalidRequestError(
+            "What is taken back must be so in time; it cannot wait for another operation.",
+            remedy="Leave out what it waits for, or give a time.",
+        )
     if isinstance(request, RollbackRequest):
         original = operations.load(connection, request.operation_id, lock=True)
-        refuse_rollback(connection, account, original, now=now)
+        refuse_rollback(connection, account, original, at=at)
     elif isinstance(request, WithdrawalRequest):
-        _refuse_withdrawal(connection, account, request, now=now)
+        _refuse_withdrawal(connection, account, request, at=at)
 
 
 def refuse_rollback(
-    connection: Connection, account: Account, original: OperationRecord, *, now: datetime
+    connection: Connection, account: Account, original: OperationRecord, *, at: datetime
 ) -> None:
-    """Do nothing for an operation that can be rolled back now.
+    """Do nothing for an operation that can be rolled back at a time.
 
     Raises:
         NotReversibleError: it cannot; the message says why.
@@ -74,12 +66,30 @@ def refuse_rollback(
     if other is not None:
         word = "was rolled back" if other.status.closed else "is being rolled back"
         raise NotReversibleError(f"The operation {word} already, by operation {other.id}.")
-    if original.images_removed_at is not None or too_late(account, original.completed_at, now):
+    if original.images_removed_at is not None or too_late(account, original.completed_at, at):
         hours = account.settings.rollback_hours
         raise NotReversibleError(
-            f"The operation ended more than {hours} hours ago.",
-            remedy="An administrator can allow more with: enrollment accounts set rollback_hours=N",
+            f"The operation can be rolled back for {hours} hours after its end, and not then.",
+            remedy="Allow more for the next ones: enrollment accounts settings rollback_hours=N",
         )
+
+
+def require_in_time(
+    connection: Connection, account: Account, operation: OperationRecord, *, at: datetime
+) -> None:
+    """Do nothing for an operation that takes nothing back, or does it within the window.
+
+    Raises:
+        NotReversibleError: at that time it is too late.
+    """
+    ended_at = None
+    if operation.reverses_id is not None:
+        ended_at = operations.load(connection, operation.reverses_id).completed_at
+    elif operation.withdraws_job_id is not None:
+        ended_at = enrollment.state_of(connection, operation.withdraws_job_id).completed_at
+    if too_late(account, ended_at, at):
+        hours = account.settings.rollback_hours
+        raise NotReversibleError(f"It can be taken back for {hours} hours, and not then.")
 
 
 def too_late(account: Account, ended_at: datetime | None, now: datetime) -> bool:
@@ -89,7 +99,7 @@ def too_late(account: Account, ended_at: datetime | None, now: datetime) -> bool
 
 
 def _refuse_withdrawal(
-    connection: Connection, account: Account, request: WithdrawalRequest, *, now: datetime
+    connection: Connection, account: Account, request: WithdrawalRequest, *, at: datetime
 ) -> None:
     job = enrollment.state_of(connection, request.job_id)
     if not job.closed:
@@ -103,6 +113,8 @@ def _refuse_withdrawal(
         raise NotReversibleError(
             f"The enrollments of the job {word} already, by operation {other.id}."
         )
-    if too_late(account, job.completed_at, now):
+    if too_late(account, job.completed_at, at):
         hours = account.settings.rollback_hours
-        raise NotReversibleError(f"The job ended more than {hours} hours ago.")
+        raise NotReversibleError(
+            f"The job can be taken back for {hours} hours after its end, and not then."
+        )

@@ -20,7 +20,7 @@ from enrollment_pipeline.bulk_operations.queue import (
     open_operations,
     restart,
 )
-from enrollment_pipeline.bulk_operations.retention import prune
+from enrollment_pipeline.bulk_operations.retention import plan, prune
 from enrollment_pipeline.bulk_operations.submission import submit
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "list_operations",
     "list_rows",
     "open_operations",
+    "plan",
     "preview",
     "prune",
     "reschedule",

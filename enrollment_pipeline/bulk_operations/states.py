@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from enrollment_pipeline.errors import InvalidStateError
+from enrollment_pipeline.records import ContactStatus
 
 
 class OperationStatus(StrEnum):
@@ -55,6 +56,15 @@ MOVES: dict[OperationStatus, frozenset[OperationStatus]] = {
     OperationStatus.ROLLED_BACK: frozenset(),
     OperationStatus.PARTIALLY_ROLLED_BACK: frozenset(),
 }
+
+
+# Consent only tightens (spec "Import"): a status gives way to a later one of these.
+LOOSE_TO_STRICT = (
+    ContactStatus.ACTIVE.value,
+    ContactStatus.UNSUBSCRIBED.value,
+    ContactStatus.BOUNCED.value,
+    ContactStatus.BLOCKED.value,
+)
 
 
 class RowOutcome(StrEnum):

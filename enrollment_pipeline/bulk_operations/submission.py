@@ -12,10 +12,10 @@ from sqlalchemy import Connection
 
 from enrollment_pipeline.accounts.operations import operation as accounted
 from enrollment_pipeline.bulk_operations import notices
-from enrollment_pipeline.bulk_operations.executors import NEEDS
-from enrollment_pipeline.bulk_operations.request import OperationRequest, OperationType
+from enrollment_pipeline.bulk_operations.executors import needed_for
+from enrollment_pipeline.bulk_operations.request import OperationRequest
 from enrollment_pipeline.bulk_operations.requirements import kept_request
-from enrollment_pipeline.bulk_operations.reversibility import original_of, require_reversible
+from enrollment_pipeline.bulk_operations.reversibility import require_reversible
 from enrollment_pipeline.bulk_operations.scheduling import add_firing, next_firing
 from enrollment_pipeline.bulk_operations.states import OperationStatus
 from enrollment_pipeline.bulk_operations.store import operations, schedules
@@ -60,13 +60,13 @@ def submit(
         RequestIdUsedError: the request id names an operation that was asked for otherwise.
         RefusedError: the request cannot be accepted; nothing was created.
     """
-    original = original_of(database, account, request)
+    needs = needed_for(database, account, request)
     with accounted(
         database,
         account.id,
         actor=request.requested_by,
         action=f"contacts.{request.type}",
-        needs=NEEDS[original.type if original else OperationType(request.type)],
+        needs=needs,
     ) as doing:
         connection = doing.connection
         operations.lock_account(connection, account.id)
@@ -111,13 +111,13 @@ def create(
     Raises:
         RefusedError: the request cannot be accepted.
     """
-    require_reversible(connection, account, request, now=datetime.now(UTC))
+    due = due_time(request.timing.scheduled_at, request.timing.timezone, account)
+    require_reversible(connection, account, request, at=due or datetime.now(UTC))
     document, content = kept_request(settings, account, request)
     if origin is not None:
         document["origin"] = origin
     if request.timing.recurring:
         return _create_recurring(connection, account, request, document)
-    scheduled_at = due_time(request.timing.scheduled_at, request.timing.timezone, account)
     _require_waitable(connection, request)
     operation_id = operations.add(
         connection,
@@ -131,11 +131,11 @@ def create(
             "source": source,
             "requested_by": request.requested_by,
             # Somebody who is not there when its time comes cannot run it.
-            "runner": "queue" if scheduled_at or request.timing.after else runner,
+            "runner": "queue" if due or request.timing.after else runner,
             "after_id": request.timing.after,
             "reverses_id": getattr(request, "operation_id", None),
             "withdraws_job_id": getattr(request, "job_id", None),
-            **({"scheduled_at": scheduled_at} if scheduled_at else {}),
+            **({"scheduled_at": due} if due else {}),
         },
     )
     inputs.add_input(connection, account.id, operation_id, content)
@@ -183,7 +183,8 @@ def _create_recurring(
 def _require_waitable(connection: Connection, request: OperationRequest) -> None:
     if request.timing.after is None:
         return
-    before = operations.load(connection, request.timing.after)
+    # Locked: whoever ends it meanwhile cancels what waits for it, and must find this one.
+    before = operations.load(connection, request.timing.after, lock=True)
     if before.status.closed and not before.status.succeeded:
         raise InvalidStateError(
             f"Operation {before.id} is {before.status}; nothing can wait for its completion."
@@ -208,7 +209,11 @@ def _fingerprint(settings: Settings, request: OperationRequest, account: Account
     for name in ("file", "notify", "requested_by", "origin"):
         document.pop(name, None)
     due = instant_of(request.timing.scheduled_at, request.timing.timezone, account)
-    told = {"due": due and due.astimezone(UTC).isoformat(), "after": str(request.timing.after)}
+    told = {
+        "due": due and due.astimezone(UTC).isoformat(),
+        "after": str(request.timing.after),
+        "takes_back": str(getattr(request, "operation_id", getattr(request, "job_id", None))),
+    }
     found = hashlib.sha256(json.dumps({**document, **told}, sort_keys=True).encode())
     for chunk in content:
         found.update(chunk)

@@ -1,14 +1,14 @@
 """`enrollment notifications`: who is told what becomes of jobs and operations, and the log."""
 
 from typing import TYPE_CHECKING, Annotated, Any
-from uuid import UUID
 
 import typer
 
 from enrollment_pipeline.cli.enroll import parse_job_id
+from enrollment_pipeline.cli.operation_requests import parse_operation_id
 from enrollment_pipeline.cli.output import table
 from enrollment_pipeline.cli.session import session_of
-from enrollment_pipeline.errors import OperationNotFoundError, UsageError
+from enrollment_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from enrollment_pipeline.notifications.store import ChannelEntry
@@ -112,7 +112,7 @@ def log(
 
     if job and operation:
         raise UsageError("Only one of --job and --operation can be given.")
-    subject_id = _operation_id(operation) if operation else parse_job_id(job) if job else None
+    subject_id = parse_operation_id(operation) if operation else parse_job_id(job) if job else None
     session = session_of(context)
     found = service.list_deliveries(
         session.database,
@@ -171,13 +171,6 @@ def deliver(context: typer.Context) -> None:
         asdict(counts),
         f"{counts.delivered} delivered, {counts.postponed} postponed, {counts.failed} failed.",
     )
-
-
-def _operation_id(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise OperationNotFoundError(f"{text!r} is not the id of an operation.") from None
 
 
 def _document(entry: "ChannelEntry") -> dict[str, Any]:

@@ -19,12 +19,13 @@ def prune(
         bool, typer.Option("--dry-run", help="Tell what would be removed, and remove nothing.")
     ] = False,
 ) -> None:
-    """Remove old details of closed jobs, old events and the old log of triggers.
+    """Remove old details of closed jobs, old operations, events and the old log of triggers.
 
     The counts of jobs and the files of their reports stay.
     """
     from datetime import UTC, datetime
 
+    from enrollment_pipeline.bulk_operations import service as operations
     from enrollment_pipeline.enrollment import retention
     from enrollment_pipeline.records import Permission
     from enrollment_pipeline.triggers import retention as triggers
@@ -34,6 +35,7 @@ def prune(
     if dry_run:
         found = retention.plan(session.database, session.account, now=now)
         events = triggers.plan(session.database, session.account, now=now)
+        of_operations = operations.plan(session.database, session.account, now=now)
     else:
         found = retention.prune(
             session.database,
@@ -43,7 +45,14 @@ def prune(
             needs=Permission.ACCOUNT_ADMIN,
         )
         events = triggers.prune(session.database, session.account, now=now)
-    rows = {**found.rows, **events}
+        of_operations = operations.prune(
+            session.database,
+            session.settings,
+            session.account,
+            now=now,
+            actor=session.requested_by,
+        )
+    rows = {**found.rows, **events, **of_operations}
     kept = session.account.settings
     session.output.answer(
         {"dry_run": dry_run, "jobs": found.jobs, "rows": rows},

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enrollment_pipeline.bulk_operations.differences import FieldChange, differences
-from enrollment_pipeline.bulk_operations.store.images import COLUMNS
+from enrollment_pipeline.bulk_operations.differences import COLUMNS, FieldChange, differences
 
 IMAGE: dict[str, Any] = {
     "email": "ann@example.com",

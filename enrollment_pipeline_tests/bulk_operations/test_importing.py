@@ -9,11 +9,13 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine, RowMapping, text
 
-from enrollment_pipeline.bulk_operations.direct import import_file
+from enrollment_pipeline.bulk_operations.direct import do_now, import_file
+from enrollment_pipeline.bulk_operations.request import parse_request
 from enrollment_pipeline.errors import (
     FileTooLargeError,
     InvalidFileError,
     InvalidRequestError,
+    RequestIdUsedError,
     TooManyChangesError,
 )
 from enrollment_pipeline.records import Account
@@ -513,3 +515,52 @@ def test_contacts_raise_events_only_where_that_is_asked_for(
     assert found[0].data == {"changed_fields": ["first_name"]}
     assert found[0].previous_state["first_name"] == "Ann"
     assert found[1].data == {"source": "import"}
+
+
+@pytest.mark.parametrize(("loosen", "status"), [(False, "unsubscribed"), (True, "active")])
+def test_who_had_unsubscribed_and_was_deleted_comes_back_unsubscribed(
+    import_text: Import,
+    add_contacts: AddContacts,
+    account: Account,
+    database: Database,
+    loosen: bool,
+    status: str,
+) -> None:
+    add_contacts(account, 1, status="unsubscribed", deleted_at="2026-01-01T00:00:00Z")
+
+    import_text("email,status\nCONTACT-00001@example.com,active\n", allow_resubscribe=loosen)
+
+    with database.account(account.id) as connection:
+        living = connection.scalars(
+            text("select status from enrollment.contacts where deleted_at is null")
+        ).all()
+    assert living == [status]
+
+
+@pytest.mark.parametrize("duplicates", ["last", "reject"])
+def test_of_rows_with_one_key_the_strictest_status_counts_whichever_row_does(
+    import_text: Import, contacts: Any, duplicates: str
+) -> None:
+    import_text(
+        "email,status\nann@example.com,\nANN@example.com,unsubscribed\nann@example.com,active\n",
+        duplicates=duplicates,
+    )
+
+    (contact,) = contacts().values()
+    assert contact["status"] == "unsubscribed"
+
+
+def test_a_request_id_stands_for_one_rollback(
+    import_text: Import, database: Database, settings: Settings, account: Account
+) -> None:
+    first = import_text("email\na@example.com\n")["operation_id"]
+    second = import_text("email\nb@example.com\n")["operation_id"]
+
+    def roll_back(operation_id: str) -> Document:
+        request = {"type": "rollback", "operation_id": operation_id, "request_id": "one"}
+        return do_now(database, settings, account, parse_request(request))
+
+    assert roll_back(first)["outcomes"] == {"reversed": 1}
+    assert roll_back(first)["outcomes"] == {"reversed": 1}
+    with pytest.raises(RequestIdUsedError):
+        roll_back(second)

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import Engine, text
 
-from enrollment_pipeline.bulk_operations import engine, service
+from enrollment_pipeline.bulk_operations import closing, engine, service
 from enrollment_pipeline.bulk_operations.engine import OperationWork
 from enrollment_pipeline.bulk_operations.request import parse_request
 from enrollment_pipeline.bulk_operations.submission import submit
@@ -405,3 +405,86 @@ def test_no_more_operations_are_open_than_the_account_may_have(
 
     planned.run(first)
     planned.submit()
+
+
+def test_nothing_comes_to_wait_for_an_operation_that_is_being_cancelled(planned: Planned) -> None:
+    first = planned.submit(scheduled_at=datetime.now(UTC) + timedelta(hours=1))
+    refused: list[Exception] = []
+
+    def wait_for_it() -> None:
+        try:
+            planned.submit(after=first)
+        except InvalidStateError as error:
+            refused.append(error)
+
+    follower = threading.Thread(target=wait_for_it)
+    with planned.database.account(planned.account.id) as connection:
+        closing.cancel(connection, planned.settings, planned.account, first)
+        follower.start()
+        follower.join(timeout=0.5)
+        assert follower.is_alive()
+    follower.join()
+
+    assert len(refused) == 1
+    assert [one["status"] for one in planned.all()] == ["cancelled"]
+
+
+def test_what_something_waits_for_is_not_removed_however_old_it_is(
+    planned: Planned, owner: Engine
+) -> None:
+    first = planned.submit()
+    planned.run(first)
+    second = planned.submit(after=first)
+    with owner.begin() as connection:
+        connection.execute(
+            text(
+                "update enrollment.bulk_operations set completed_at = now() - interval '60 days' "
+                "where id = :id"
+            ),
+            {"id": first},
+        )
+
+    def prune() -> dict[str, int]:
+        return service.prune(
+            planned.database,
+            planned.settings,
+            planned.account,
+            now=datetime.now(UTC),
+            actor="test",
+        )
+
+    assert service.plan(planned.database, planned.account, now=datetime.now(UTC)) == {}
+    assert prune() == {}
+    planned.run(second)
+    foreseen = service.plan(planned.database, planned.account, now=datetime.now(UTC))
+    assert foreseen == prune() == {"operations": 1, "images": 3}
+    assert [one["operation_id"] for one in planned.all()] == [str(second)]
+
+
+def test_cancelling_what_recurs_while_one_firing_is_at_work_lets_no_other_begin(
+    planned: Planned,
+) -> None:
+    first = planned.submit(cron="0 9 * * *")
+    planned.let_come(first)
+    OperationWork(planned.database, planned.settings, first).begin()
+    following = UUID(planned.all()[-1]["operation_id"])
+    assert following != first
+
+    planned.cancel(first, recurring=True)
+
+    assert [one["status"] for one in planned.all()] == ["cancelled", "cancelled"]
+    planned.let_come(following)
+    assert planned.run(following)["status"] == "cancelled"
+    assert planned.tags() == [[]] * 3
+
+
+def test_what_recurs_can_be_ended_by_a_firing_that_is_done(planned: Planned) -> None:
+    first = planned.submit(cron="0 9 * * *")
+    planned.let_come(first)
+    planned.run(first)
+
+    planned.cancel(first, recurring=True)
+
+    assert [one["status"] for one in planned.all()] == ["completed", "cancelled"]
+    with pytest.raises(InvalidStateError, match="Nothing follows"):
+        planned.cancel(first, recurring=True)

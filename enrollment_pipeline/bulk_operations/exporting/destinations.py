@@ -21,6 +21,7 @@ _URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:(?P<user>[^/]*)@)?(?P<res
 _HIDDEN = "***"
 # What stands before the @ is the container there.
 _WITH_CONTAINER = frozenset({"abfs", "abfss"})
+_WITHOUT_USERS = frozenset({"file", "local", "memory"})
 # They have no folders, and to make one could make a bucket, where its name was mistyped.
 _WITHOUT_FOLDERS = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oss", "oci", "tos"})
 
@@ -113,13 +114,19 @@ def _parts(place: str) -> dict[str, str | None]:
         ConfigurationError: it is none, or one of the kind that is not understood here.
     """
     found = _URL.fullmatch(place)
-    if found is None or "::" in place:
+    if found is None or "::" in place or _hides_a_secret(found):
         # Without a word of it: who knows where its secret is.
         raise ConfigurationError(
             f"{_SETTING} is not a URL of one place for files, without ? and #.",
-            remedy="Give one such as s3://bucket/folder or file:///mnt/exports.",
+            remedy="Give one such as s3://bucket/folder or file:///mnt/exports; in a password, "
+            "write / as %2F and @ as %40.",
         )
     return found.groupdict()
+
+
+def _hides_a_secret(found: re.Match[str]) -> bool:
+    """Return whether an @ stands where no user ends: behind a / that belongs to a password."""
+    return found["scheme"] not in _WITHOUT_USERS and "@" in found["rest"]
 
 
 def _below(url: str, path: str) -> str:

@@ -44,7 +44,7 @@ def write_spreadsheet(
     """Write typed rows, as many sheets as they need, each with its header; return how many rows.
 
     No cell is a formula or a link, whatever it says. The sheets lie in the folder of the file until
-    the end, uncompressed, about five times as large.
+    the end, uncompressed, ten times as large and twice for a moment.
     """
     with TemporaryDirectory(dir=output.path.parent) as scratch:
         book = Workbook(
@@ -91,7 +91,6 @@ class _Sheets:
         self._most_rows = most_rows
         self._day = book.add_format({"num_format": "yyyy-mm-dd"})
         self._instant = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
-        # In constant memory, a text that looks like this is taken for markup.
         self._bare = book.add_format()
         self._writes = [self._write_of(field) for field in fields]
         self._begin()
@@ -131,6 +130,8 @@ class _Sheets:
         # No text of half as many characters can have too many units.
         if len(text) > MOST_UNITS // 2:
             text = self._fitting(text)
+        # A text like this is taken for markup and would go into the sheet as it is; as two pieces
+        # of one cell it is escaped.
         if text.startswith("<r>") and text.endswith("</r>"):
             sheet.write_rich_string(row, column, text[:1], self._bare, text[1:])
         else:

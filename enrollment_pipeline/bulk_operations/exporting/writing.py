@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
+from uuid import uuid4
 
 PIECE = 1 << 20
 """Bytes that are written between two looks at whether to stop."""
@@ -28,12 +29,13 @@ class Output:
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """Give the path `NAME.partial` to write to, which takes the name `path` unless an error leaves.
+    """Give a path that ends in `.partial`; it gets the name `path` unless an error leaves.
 
     A file that has the name already is replaced.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
+    # Two runs that write the same file must not write into each other's.
+    partial = path.with_name(f"{path.name}.{uuid4().hex}.partial")
     try:
         yield partial
         partial.replace(path)

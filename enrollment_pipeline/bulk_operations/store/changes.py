@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, func, select
 
 from enrollment_pipeline.storage.schema import bulk_operation_changes
 
@@ -38,6 +38,15 @@ def first(connection: Connection, operation_id: UUID, most: int) -> list[ChangeR
         .limit(most)
     )
     return [ChangeRecord(row.contact_id, row.before, row.after) for row in found]
+
+
+def count(connection: Connection, operation_id: UUID) -> int:
+    """Return how many changes an operation has images of."""
+    return connection.execute(
+        select(func.count())
+        .select_from(bulk_operation_changes)
+        .where(_COLUMNS.operation_id == operation_id)
+    ).scalar_one()
 
 
 def remove(connection: Connection, operation_id: UUID) -> int:

@@ -15,9 +15,8 @@ from typing import Any
 from sqlalchemy import Connection, Text, TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from enrollment_pipeline.bulk_operations.states import RowOutcome
+from enrollment_pipeline.bulk_operations.states import LOOSE_TO_STRICT, RowOutcome
 from enrollment_pipeline.bulk_operations.store.images import image_of
-from enrollment_pipeline.bulk_operations.store.importing import LOOSE_TO_STRICT
 from enrollment_pipeline.bulk_operations.store.operations import OperationRecord
 
 

@@ -9,25 +9,7 @@ must be made under one time zone: `use_one_zone` comes first in a transaction th
 
 from sqlalchemy import Connection, text
 
-COLUMNS = (
-    "email",
-    "first_name",
-    "last_name",
-    "phone",
-    "status",
-    "tags",
-    "custom_fields",
-    "birthday",
-    "timezone",
-    "source",
-    "created_at",
-    "updated_at",
-    "deleted_at",
-)
-"""What an image holds."""
-
-NO_LATER_TOUCH = "updated_at"
-"""What may differ where nobody has changed a contact: who changes it back touches it too."""
+from enrollment_pipeline.bulk_operations.differences import COLUMNS
 
 
 def image_of(alias: str) -> str:

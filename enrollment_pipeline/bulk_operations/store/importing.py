@@ -12,17 +12,9 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Text
 
 from enrollment_pipeline.bulk_operations.execution import AgainError
-from enrollment_pipeline.bulk_operations.states import RowOutcome
+from enrollment_pipeline.bulk_operations.states import LOOSE_TO_STRICT, RowOutcome
 from enrollment_pipeline.bulk_operations.store.images import image_of
-from enrollment_pipeline.records import ContactStatus
 
-# Consent only tightens (spec "Import"): a status gives way to a later one of these.
-LOOSE_TO_STRICT = (
-    ContactStatus.ACTIVE.value,
-    ContactStatus.UNSUBSCRIBED.value,
-    ContactStatus.BOUNCED.value,
-    ContactStatus.BLOCKED.value,
-)
 _PLAIN = ("first_name", "last_name", "phone", "birthday", "timezone")
 
 
@@ -147,6 +139,13 @@ with known as materialized (
 select (select count(*) from locked) as matched, (select count(*) from changed) as updated
 """
 
+_SAID_STATUS = "coalesce(r.status, 'active')"
+# Who was deleted and comes back has not agreed to anything by that.
+_STRICTEST_STATUS = """(:strict)[greatest(
+  array_position(:strict, coalesce(r.status, 'active')),
+  (select max(array_position(:strict, d.status)) from enrollment.contacts d
+   where d.account_id = :account_id and d.deleted_at is not null
+     and d.email_key = lower(r.email)))]"""
 _CREATE = """
 with fresh as materialized (
   select m.position, enrollment.uuidv7() as id
@@ -155,7 +154,7 @@ with fresh as materialized (
   insert into enrollment.contacts (id, account_id, email, first_name, last_name, phone, status,
     tags, birthday, timezone, custom_fields, source)
   select f.id, :account_id, r.email, r.first_name, r.last_name, r.phone,
-    coalesce(r.status, 'active'), coalesce(r.tags, '{{}}'), r.birthday, r.timezone,
+    {status}, coalesce(r.tags, '{{}}'), r.birthday, r.timezone,
     {custom_fields}, :source
   from fresh f
   join enrollment.import_rows r on r.operation_id = :operation_id and r.position = f.position
@@ -240,6 +239,7 @@ def _update(rules: ImportRules) -> str:
 def _create(rules: ImportRules) -> str:
     said = "coalesce(r.custom_fields, '{}')"
     return _CREATE.format(
+        status=_SAID_STATUS if rules.loosen else _STRICTEST_STATUS,
         custom_fields=_without_nulls(said, said) if rules.clears_members else said,
         after=image_of("contacts"),
     )

@@ -177,6 +177,18 @@ def waiting_for(connection: Connection, operation_id: UUID) -> list[OperationRec
     return [_record(row) for row in rows]
 
 
+def firings_waiting(connection: Connection, schedule_id: UUID) -> list[OperationRecord]:
+    """Return the firings of a schedule that have not begun, locked."""
+    column = bulk_operations.c
+    rows = connection.execute(
+        select(bulk_operations)
+        .where(column.schedule_id == schedule_id, column.status == OperationStatus.SCHEDULED)
+        .order_by(column.id)
+        .with_for_update(key_share=True)
+    )
+    return [_record(row) for row in rows]
+
+
 def in_queue(connection: Connection) -> list[QueuedWork]:
     """Return the operations of all accounts that are due and not closed, oldest first."""
     rows = connection.execute(text("select * from enrollment.queue_operations()"))

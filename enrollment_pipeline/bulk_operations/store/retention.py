@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, and_, delete, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select
 
 from enrollment_pipeline.bulk_operations.store import changes
 from enrollment_pipeline.storage.schema import (
@@ -29,20 +29,42 @@ class Limits:
 
 
 def due(connection: Connection, limits: Limits) -> list[UUID]:
-    """Return the operations that have something to be removed, the longest closed first."""
+    """Return the operations that have something to be removed, the longest closed first.
+
+    None that is still needed: that something which has not ended waits for, or takes back.
+    """
     closed = _COLUMNS.completed_at
     return list(
         connection.scalars(
             select(_COLUMNS.id)
             .where(
+                ~_needed(),
                 or_(
                     closed < limits.operations,
                     and_(closed < limits.images, _COLUMNS.images_removed_at.is_(None)),
                     and_(closed < limits.files, _COLUMNS.files_removed_at.is_(None)),
-                )
+                ),
             )
             .order_by(closed, _COLUMNS.id)
         )
+    )
+
+
+def is_needed(connection: Connection, operation_id: UUID) -> bool:
+    """Return whether something that has not ended waits for an operation, or takes it back."""
+    return connection.execute(select(_needed()).where(_COLUMNS.id == operation_id)).scalar_one()
+
+
+def _needed() -> ColumnElement[bool]:
+    other = bulk_operations.alias("other").c
+    return (
+        select(other.id)
+        .where(
+            other.completed_at.is_(None),
+            or_(other.after_id == _COLUMNS.id, other.reverses_id == _COLUMNS.id),
+        )
+        .correlate(bulk_operations)
+        .exists()
     )
 
 

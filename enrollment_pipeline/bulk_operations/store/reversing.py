@@ -14,10 +14,11 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Connection, Uuid, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from enrollment_pipeline.bulk_operations.differences import COLUMNS, NO_LATER_TOUCH
 from enrollment_pipeline.bulk_operations.reversal import Found
 from enrollment_pipeline.bulk_operations.states import RowOutcome
 from enrollment_pipeline.bulk_operations.store.changing import few
-from enrollment_pipeline.bulk_operations.store.images import COLUMNS, NO_LATER_TOUCH, image_of
+from enrollment_pipeline.bulk_operations.store.images import image_of
 
 _NEXT = text(
     """

@@ -6,14 +6,17 @@ Every function works in the caller's transaction, which has its account set.
 from collections.abc import Iterable
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import Text
 
 from enrollment_pipeline.bulk_operations.reading.rows import ContactRow, Rejection
-from enrollment_pipeline.bulk_operations.states import RowOutcome
+from enrollment_pipeline.bulk_operations.states import LOOSE_TO_STRICT, RowOutcome
 from enrollment_pipeline.storage.copying import driver_cursor
 from enrollment_pipeline.storage.planning import allow_memory
 
-_FIELDS = ", ".join(ContactRow._fields[1:])
+_NAMES = ContactRow._fields[1:]
+_FIELDS = ", ".join(_NAMES)
 _CREATE = text(
     """
     create temporary table incoming_rows (
@@ -28,10 +31,12 @@ _COPY_ROWS = f"copy incoming_rows (line, {_FIELDS}, column_name, value, reason) 
 _NO_FIELDS = (None,) * (len(ContactRow._fields) - 1)
 _NO_REASON = (None, None, None)
 
-# Keys that stand in several rows, with the row that counts; few or none in most files.
+# Keys that stand in several rows, with the row that counts; few or none in most files. Whichever
+# that is: where one of them says that somebody has unsubscribed, that counts.
 _REPEATED = """
 create temporary table repeated_keys on commit drop as
-select {folded} as key, {winner}(position) as winner
+select {folded} as key, {winner}(position) as winner,
+  (array_agg(status order by array_position(:strict, status) desc nulls last))[1] as strictest
 from pg_temp.incoming_rows where reason is null group by 1 having count(*) > 1
 """
 _STAGE = """
@@ -118,8 +123,12 @@ def stage(
     *,
     by_email: bool,
     last_wins: bool,
+    loosen: bool,
 ) -> tuple[int, dict[RowOutcome, int]]:
     """Keep what was received, each key once, and list the rest with its reason.
+
+    Of the statuses that rows with one key say, the strictest counts; with `loosen`, that of the row
+    that counts.
 
     Returns how many rows there were, and how many of them are listed by outcome.
     """
@@ -131,14 +140,14 @@ def stage(
         "told": f"has the same key as line %s{', which counts' if last_wins else ''}",
     }
     folded = "lower(i.key)" if by_email else "i.key"
-    connection.execute(
-        text(
-            _REPEATED.format(
-                folded="lower(key)" if by_email else "key", winner="max" if last_wins else "min"
-            )
-        )
+    repeated = _REPEATED.format(
+        folded="lower(key)" if by_email else "key", winner="max" if last_wins else "min"
     )
-    said = _FIELDS.replace("key", folded, 1)
+    connection.execute(
+        text(repeated).bindparams(bindparam("strict", list(LOOSE_TO_STRICT), ARRAY(Text)))
+    )
+    status = "i.status" if loosen else "coalesce(k.strictest, i.status)"
+    said = ", ".join({"key": folded, "status": status}.get(name, f"i.{name}") for name in _NAMES)
     staged = connection.execute(
         text(_STAGE.format(fields=_FIELDS, said=said, folded=folded)), values
     ).rowcount
