@@ -154,7 +154,8 @@ def resume(
 
 def _end_schedule(connection: Connection, settings: Settings, operation_id: UUID) -> None:
     """Let nothing follow of what recurs: no firing is made any more, and none that waits begins."""
-    operation = operations.load(connection, operation_id)
+    # Operations before schedules, as everywhere.
+    operation = operations.load(connection, operation_id, lock=True)
     if operation.schedule_id is None:
         raise InvalidStateError(
             "The operation does not recur.", remedy="Cancel it without --recurring."

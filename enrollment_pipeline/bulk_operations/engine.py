@@ -24,23 +24,21 @@ from enrollment_pipeline.accounts.operations import operation as accounted
 from enrollment_pipeline.bulk_operations import closing, frames, notices, report, scheduling
 from enrollment_pipeline.bulk_operations.execution import (
     AgainError,
-    Executor,
-    Prepared,
-    Step,
     Surroundings,
 )
-from enrollment_pipeline.bulk_operations.executors import executor_of
+from enrollment_pipeline.bulk_operations.executors import executor_of, needed_to_handle
 from enrollment_pipeline.bulk_operations.exporting import destinations
-from enrollment_pipeline.bulk_operations.guard import require_few_changes
+from enrollment_pipeline.bulk_operations.recording import prepare, record
 from enrollment_pipeline.bulk_operations.request import OperationType
 from enrollment_pipeline.bulk_operations.states import OperationStatus, closing_status
-from enrollment_pipeline.bulk_operations.store import changes, checks, operations
+from enrollment_pipeline.bulk_operations.store import changes, checks, operations, schedules
 from enrollment_pipeline.bulk_operations.store.checks import Check
 from enrollment_pipeline.bulk_operations.store.images import use_one_zone
 from enrollment_pipeline.bulk_operations.store.operations import OperationRecord
 from enrollment_pipeline.errors import (
     CheckFailedError,
     ConfigurationError,
+    ForbiddenError,
     InvalidStateError,
     RefusedError,
 )
@@ -98,24 +96,48 @@ class OperationWork:
 
         Raises:
             InvalidStateError: it is not yet due; it stays as it is.
+            ForbiddenError: whoever asked for it may no longer; it then fails, and what recurs ends.
         """
-        with self._locked() as (connection, operation):
-            if operation.status is OperationStatus.SCHEDULED:
-                if not operations.is_due(connection, operation):
-                    raise InvalidStateError(
-                        f"The operation is scheduled for {operation.scheduled_at}.",
-                        remedy="It is started when its time comes.",
-                    )
-                now = datetime.now(UTC)
-                operations.change(
-                    connection,
-                    operation.id,
-                    status=OperationStatus.PROCESSING,
-                    started_at=now,
-                    heartbeat_at=now,
-                )
-                scheduling.add_next(connection, self.account, operation, now=now)
+        seen = self.operation()
+        if seen.status is not OperationStatus.SCHEDULED:
+            return seen
+        try:
+            with accounted(
+                self._database,
+                self.account.id,
+                actor=seen.requested_by,
+                action="operation.run",
+                needs=needed_to_handle(self._database, self.account, self._id),
+                subject=self._id,
+            ) as doing:
+                doing.silent = not self._begin(doing.connection)
+        except ForbiddenError as error:
+            self.fail(error.as_dict(), for_good=True)
+            raise
         return self.operation()
+
+    def _begin(self, connection: Connection) -> bool:
+        operation = operations.load(connection, self._id, lock=True)
+        if operation.status is not OperationStatus.SCHEDULED:
+            return False
+        if not operations.is_due(connection, operation):
+            raise InvalidStateError(
+                f"The operation is scheduled for {operation.scheduled_at}.",
+                remedy="It is started when its time comes.",
+            )
+        if not scheduling.goes_on(connection, operation):
+            closing.close(connection, self._settings, operation, OperationStatus.CANCELLED)
+            return False
+        now = datetime.now(UTC)
+        operations.change(
+            connection,
+            operation.id,
+            status=OperationStatus.PROCESSING,
+            started_at=now,
+            heartbeat_at=now,
+        )
+        scheduling.add_next(connection, self.account, operation, now=now)
+        return True
 
     def prepare(self) -> OperationRecord:
         """Resolve the input once; what cannot be resolved fails the operation.
@@ -124,7 +146,11 @@ class OperationWork:
             RefusedError: why it cannot; the operation is then `failed`, carries the same error, and
                 has changed nothing.
         """
-        with self._failing_when_refused(), self._writing() as (connection, operation):
+        with (
+            self._kept_open("read"),
+            self._failing_when_refused(),
+            self._writing() as (connection, operation),
+        ):
             if operation.status is OperationStatus.PROCESSING and operation.prepared_at is None:
                 around = self._around()
                 prepare(connection, operation, around, executor_of(operation.type))
@@ -230,13 +256,18 @@ class OperationWork:
             limit_lock_waits(doing.connection, lock_seconds)
             closing.cancel(doing.connection, self._settings, self.account, self._id)
 
-    def fail(self, error: dict[str, Any]) -> None:
-        """Close it as failed; one that is closed stays as it is."""
+    def fail(self, error: dict[str, Any], *, for_good: bool = False) -> None:
+        """Close it as failed; one that is closed stays as it is.
+
+        `for_good`: of what recurs, nothing follows.
+        """
         with self._locked() as (connection, operation):
             if not operation.status.closed:
                 status = OperationStatus.FAILED
                 closing.close(connection, self._settings, operation, status, error=error)
-                if operation.status is OperationStatus.SCHEDULED:
+                if for_good and operation.schedule_id is not None:
+                    schedules.end(connection, operation.schedule_id)
+                elif operation.status is OperationStatus.SCHEDULED:
                     scheduling.add_next(connection, self.account, operation, now=datetime.now(UTC))
 
     def tell_of_failed_run(self, run_id: str, reason: str) -> None:
@@ -258,7 +289,7 @@ class OperationWork:
 
     def _export(self, stop: Callable[[], bool]) -> tuple[bool, int]:
         # It changes nothing, and takes as long as it takes: the row is not locked meanwhile.
-        with self._database.account(self.account.id) as connection:
+        with self._kept_open("written"), self._database.account(self.account.id) as connection:
             use_one_zone(connection)
             operation = operations.load(connection, self._id)
             if operation.status is not OperationStatus.PROCESSING:
@@ -284,8 +315,10 @@ class OperationWork:
                 return stop()
             last = time.monotonic()
             with self._locked() as (connection, operation):
+                if operation.status is not OperationStatus.PROCESSING:
+                    return True
                 operations.change(connection, operation.id, heartbeat_at=datetime.now(UTC))
-            return stop() or operation.status is not OperationStatus.PROCESSING
+            return stop()
 
         return ask
 
@@ -324,56 +357,39 @@ class OperationWork:
             yield connection, operation
 
     @contextmanager
+    def _kept_open(self, what: str) -> Iterator[None]:
+        """Let an operation stay open, and say why, where this machine or a place is in the way.
+
+        Raises:
+            ConfigurationError: what is to be mended; the operation can then be resumed.
+        """
+        try:
+            yield
+            return
+        except OSError as error:
+            why = ConfigurationError(
+                f"Its files cannot be {what}: {error.strerror}.",
+                remedy="Make room or give permission, then: enrollment operations resume "
+                f"{self._id}",
+            )
+        except ConfigurationError as error:
+            why = error
+        with self._locked() as (connection, operation):
+            if operation.status is OperationStatus.PROCESSING:
+                operations.change(connection, operation.id, error=why.as_dict())
+        raise why
+
+    @contextmanager
     def _failing_when_refused(self) -> Iterator[None]:
         try:
             yield
+        except ConfigurationError:
+            raise
         except RefusedError as error:
             # Another run may have prepared it meanwhile; then the operation goes on.
             if self.operation().prepared_at is None:
                 self.fail(error.as_dict())
             raise
-
-
-def prepare(
-    connection: Connection, operation: OperationRecord, around: Surroundings, executor: Executor
-) -> Prepared:
-    """Resolve the input of an operation in this transaction, and write down what it holds.
-
-    Raises:
-        RefusedError: nothing can be made of it, or too much would change.
-    """
-    prepared = executor.prepare(connection, operation, around)
-    operations.change(
-        connection,
-        operation.id,
-        total=prepared.total,
-        counts=prepared.counts,
-        result=prepared.result,
-        prepared_at=datetime.now(UTC),
-        heartbeat_at=datetime.now(UTC),
-    )
-    require_few_changes(connection, operations.load(connection, operation.id), around, executor)
-    return prepared
-
-
-def record(connection: Connection, operation: OperationRecord, step: Step) -> int:
-    """Move an operation on by what a piece has done; return the number of its rows."""
-    counts = dict(operation.counts)
-    for outcome, number in step.counts.items():
-        if number:
-            counts[outcome] = counts.get(outcome, 0) + number
-    values: dict[str, Any] = {"mark": step.mark, "counts": counts}
-    if step.total is not None:
-        values["total"] = step.total
-    if step.files:
-        result = operation.result or {}
-        values["result"] = {
-            **result,
-            "files": {**result.get("files", {}), **step.files},
-            "notes": list(step.notes),
-        }
-    operations.change(connection, operation.id, heartbeat_at=datetime.now(UTC), **values)
-    return sum(step.counts.values())
 
 
 def _files(operation: OperationRecord) -> dict[str, str]:

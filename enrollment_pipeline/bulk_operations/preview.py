@@ -6,9 +6,9 @@ from typing import Any
 
 from enrollment_pipeline.accounts.operations import check
 from enrollment_pipeline.bulk_operations.differences import differences
-from enrollment_pipeline.bulk_operations.engine import prepare
 from enrollment_pipeline.bulk_operations.execution import Surroundings
 from enrollment_pipeline.bulk_operations.executors import executor_of, needed_for
+from enrollment_pipeline.bulk_operations.recording import prepare
 from enrollment_pipeline.bulk_operations.request import (
     ExportRequest,
     OperationRequest,

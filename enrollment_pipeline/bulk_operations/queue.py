@@ -7,6 +7,7 @@ from enrollment_pipeline.bulk_operations.engine import OperationWork
 from enrollment_pipeline.bulk_operations.store import operations
 from enrollment_pipeline.errors import OperationNotFoundError, RunFailedError
 from enrollment_pipeline.settings import Settings
+from enrollment_pipeline.storage.planning import limit_lock_waits
 from enrollment_pipeline.storage.tenancy import Database
 from enrollment_pipeline.work.queueing import MAX_RESTARTS, QueuedWork
 
@@ -38,6 +39,7 @@ def restart(database: Database, settings: Settings, work: QueuedWork) -> bool:
     One whose runs die again and again without any progress fails.
     """
     with database.account(work.account_id) as connection:
+        limit_lock_waits(connection, SENSOR_LOCK_SECONDS)
         restarts = operations.restart(connection, work.work_id, work.attempt)
     if restarts is None:
         return False

@@ -30,7 +30,8 @@ class Action(Enum):
 class Found:
     """What is known of a change and its contact.
 
-    `as_after` and `as_before` compare the contact as it is now with the images. `enrolled_in` are
+    `as_after` and `as_before` compare the contact as it is now with the images. `loosens` says that
+    somebody has touched it since, and that its status before was a looser one. `enrolled_in` are
     the workflows it was put into and not withdrawn from; `has_history` says that anything else
     tells of it. `moves` says that to restore it changes its address, which `taken_by` has now.
     """
@@ -42,6 +43,7 @@ class Found:
     deleted_since: bool = False
     as_after: bool = False
     as_before: bool = False
+    loosens: bool = False
     enrolled_in: tuple[UUID, ...] = ()
     has_history: bool = False
     moves: bool = False
@@ -93,6 +95,9 @@ def _verdict(
         return _kept(found, f"was {done} after the operation")
     if found.created:
         return _verdict_on_created(found, workflow_names, cascade=cascade)
+    if found.loosens:
+        # Whoever says once more that somebody has unsubscribed changes nothing but the time.
+        return _kept(found, "was touched after the operation, and its consent is not loosened")
     if found.taken_by is not None and found.taken_by not in free:
         return _errored(found, "cannot have its former e-mail address, which another contact has")
     return Verdict(found, Action.RESTORE, RowOutcome.REVERSED)

@@ -44,6 +44,17 @@ def next_firing(schedule: ScheduleRecord, after: datetime) -> datetime | None:
     return None
 
 
+def goes_on(connection: Connection, operation: OperationRecord) -> bool:
+    """Return whether an operation that is locked may begin: not as a firing of what has ended.
+
+    Whoever ends a schedule cancels the firings that wait; one that is about to begin in this very
+    moment finds it out here.
+    """
+    if operation.schedule_id is None:
+        return True
+    return schedules.load(connection, operation.schedule_id, lock=True).active
+
+
 def add_next(
     connection: Connection, account: Account, operation: OperationRecord, *, now: datetime
 ) -> UUID | None:

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import shutil
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -296,9 +297,15 @@ def _require_free(session: Session, output: Path, force: bool) -> None:
         )
     if not output.absolute().parent.is_dir():
         raise UsageError(f"--output: there is no folder {str(output.parent)!r}.")
-    if output.exists() and not output.is_file():
+    try:
+        mode = output.stat().st_mode
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UsageError(f"--output: {str(output)!r} cannot be used: {error.strerror}.") from None
+    if not stat.S_ISREG(mode):
         raise UsageError(f"--output: {str(output)!r} is not a file.")
-    if output.exists() and not force:
+    if not force:
         raise UsageError(
             f"--output: {str(output)!r} exists.", remedy="Name another, or add --force."
         )

@@ -12,7 +12,7 @@ from typing import Any
 
 import dagster as dg
 
-from enrollment_pipeline.defs.product import TERMINATED_BY, Product, explained
+from enrollment_pipeline.defs.product import Product, explained
 from enrollment_pipeline.runs.history import (
     RUN_KEY,
     WILL_RETRY,
@@ -44,7 +44,7 @@ class WorkKind:
 
     `name` is what `QueuedWork.kind` says, and the tag of a run that holds the id. `restart` returns
     whether work whose run has died may begin its next attempt; `finish` ends work that somebody
-    began to cancel, or whose run was terminated by `actor`, and returns whether a run is wanted
+    began to cancel, or whose run was terminated, and returns whether a run is wanted
     that writes its report.
     """
 
@@ -54,7 +54,7 @@ class WorkKind:
     partitions: dg.DynamicPartitionsDefinition
     open_work: Callable[[Database], list[QueuedWork]]
     restart: Callable[[Database, Settings, QueuedWork], bool]
-    finish: Callable[[Database, Settings, QueuedWork, str], bool]
+    finish: Callable[[Database, Settings, QueuedWork], bool]
 
 
 def build_queue(kinds: Sequence[WorkKind]) -> dg.SensorDefinition:
@@ -90,9 +90,15 @@ def build_queue(kinds: Sequence[WorkKind]) -> dg.SensorDefinition:
             waiting += [
                 replace(work, attempt=work.attempt + 1)
                 for work, turn in turns
-                if turn is Turn.RESTART and by_name[work.kind].restart(database, settings, work)
+                if turn is Turn.RESTART
+                and _managed(context, work, by_name[work.kind].restart, database, settings)
             ]
-            ended = _ended(context, database, settings, turns, by_name)
+            ended = [
+                work
+                for work, turn in turns
+                if turn is Turn.FINISH_CANCELLING
+                and _managed(context, work, by_name[work.kind].finish, database, settings)
+            ]
         at_work = Counter(work.account_id for work, turn in turns if turn is Turn.WAIT)
         places = free_places(context.instance, MOST_AT_ONCE)
         chosen = fair_order(waiting, at_work, places)
@@ -135,26 +141,24 @@ def _turns(
     return turns
 
 
-def _ended(
+def _managed(
     context: dg.SensorEvaluationContext,
+    work: QueuedWork,
+    manage: Callable[[Database, Settings, QueuedWork], bool],
     database: Database,
     settings: Settings,
-    turns: list[tuple[QueuedWork, Turn]],
-    by_name: dict[str, WorkKind],
-) -> list[QueuedWork]:
-    """Close the work that is to end, and return that of which a run is to write the report."""
-    closed = []
-    for work, turn in turns:
-        if turn is Turn.FINISH_CANCELLING:
-            # The trouble of one job must not hold up those of all accounts.
-            try:
-                if by_name[work.kind].finish(database, settings, work, TERMINATED_BY):
-                    closed.append(work)
-            except Exception as error:
-                context.log.warning(
-                    f"{work.kind} {work.work_id} cannot be ended yet: {type(error).__name__}"
-                )
-    return closed
+) -> bool:
+    """Return what `manage` does; False where it cannot now.
+
+    The trouble of one job must not hold up those of all accounts.
+    """
+    try:
+        return manage(database, settings, work)
+    except Exception as error:
+        context.log.warning(
+            f"{work.kind} {work.work_id} cannot be seen to yet: {type(error).__name__}"
+        )
+        return False
 
 
 def _seen(instance: dg.DagsterInstance, record: dg.RunRecord) -> SeenRun:

@@ -5,6 +5,7 @@ from enrollment_pipeline.enrollment.phases import Phases
 from enrollment_pipeline.enrollment.store import queue
 from enrollment_pipeline.errors import RunFailedError
 from enrollment_pipeline.settings import Settings
+from enrollment_pipeline.storage.planning import limit_lock_waits
 from enrollment_pipeline.storage.tenancy import Database
 from enrollment_pipeline.work.queueing import MAX_RESTARTS, QueuedWork
 
@@ -25,6 +26,7 @@ def restart(database: Database, settings: Settings, job: QueuedWork) -> bool:
     left in batches, and failed before that.
     """
     with database.account(job.account_id) as connection:
+        limit_lock_waits(connection, SENSOR_LOCK_SECONDS)
         restarts = queue.restart(connection, job.work_id, job.attempt)
     if restarts is None:
         return False

@@ -34,6 +34,7 @@ def verdict(found: Found, *, cascade: bool = False) -> tuple[Action, RowOutcome,
         (CREATED, Action.REMOVE),
         (replace(CREATED, has_history=True), Action.DELETE),
         (replace(CREATED, present=False, as_after=False), Action.NOTHING),
+        (replace(CREATED, as_after=False, deleted_since=True), Action.NOTHING),
     ],
 )
 def test_what_nobody_has_changed_is_reversed(found: Found, action: Action) -> None:
@@ -47,6 +48,10 @@ def test_what_nobody_has_changed_is_reversed(found: Found, action: Action) -> No
         (
             replace(UNTOUCHED, as_after=False, deleted_since=True),
             "was deleted after the operation",
+        ),
+        (
+            replace(UNTOUCHED, loosens=True),
+            "was touched after the operation, and its consent is not loosened",
         ),
         (replace(CREATED, as_after=False), "was changed after the operation"),
         (

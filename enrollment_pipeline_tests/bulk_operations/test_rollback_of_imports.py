@@ -317,3 +317,36 @@ def test_reversed_kept_and_errored_rows_are_all_rows_whatever_happened_since(
 
     assert set(back["outcomes"]) <= {"reversed", "kept", "errored"}
     assert sum(back["outcomes"].values()) == back["rows"] == changed
+
+
+def test_who_has_unsubscribed_since_does_not_become_active_by_a_rollback(
+    contacts: Contacts,
+) -> None:
+    contacts.sql(
+        "insert into enrollment.contacts (account_id, email) "
+        "values (:account, 'a@example.com'), (:account, 'b@example.com')"
+    )
+    everybody = {"type": "filter", "filter": {}}
+
+    def become(status: str, email: str | None = None) -> str:
+        condition = {"conditions": [{"field": "email", "operator": "equals", "value": email}]}
+        done = contacts.do(
+            "update",
+            selection={"type": "filter", "filter": condition} if email else everybody,
+            changes={"status": status},
+            allow_resubscribe=True,
+        )
+        return str(done["operation_id"])
+
+    by_mistake = become("unsubscribed")
+    become("active", "a@example.com")
+    become("unsubscribed", "a@example.com")
+
+    back = contacts.do("rollback", operation_id=by_mistake)
+
+    assert back["outcomes"] == {"reversed": 1, "kept": 1}
+    with contacts.database.account(contacts.account.id) as connection:
+        found = connection.execute(
+            text("select email, status from enrollment.contacts order by email")
+        ).all()
+    assert found == [("a@example.com", "unsubscribed"), ("b@example.com", "active")]

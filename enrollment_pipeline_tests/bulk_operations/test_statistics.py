@@ -6,11 +6,13 @@ take less than a second.
 """
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 
+from enrollment_pipeline.bulk_operations.direct import import_file
 from enrollment_pipeline.records import Account
 from enrollment_pipeline.storage.engine import database_urls
 from enrollment_pipeline.storage.tenancy import Database
@@ -24,6 +26,7 @@ from enrollment_pipeline_tests.bulk_operations.operations import (
 NUMBER = 6_000
 TABLES = (
     "contacts",
+    "import_rows",
     "selected_contacts",
     "enrollments",
     "bulk_operation_changes",
@@ -125,3 +128,35 @@ def test_no_piece_of_a_withdrawal_reads_all_for_each_enrollment(
     )
     done = crowded.run("withdrawal", most=10_000, job_id=str(job))
     assert counted(done) == {"withdrawn": NUMBER // 2, "kept": NUMBER // 2}
+
+
+@pytest.mark.parametrize("key", ["email", "contact_id", "external_id", "custom_fields.crm"])
+@pytest.mark.parametrize("known", [True, False], ids=["known", "new"])
+def test_an_import_by_any_key_reads_no_account_for_each_row(
+    crowded: Operations, tmp_path: Path, key: str, known: bool
+) -> None:
+    if key == "contact_id" and not known:
+        pytest.skip("who is named by an id is there already")
+    crowded.sql(
+        "update enrollment.contacts set custom_fields = "
+        "jsonb_build_object('external_id', email, 'crm', email) where account_id = :account_id"
+    )
+    wanted = {"contact_id": "id::text", "email": "email"}.get(key, "custom_fields ->> 'crm'")
+    with crowded.database.account(crowded.account.id) as connection:
+        keys = list(connection.scalars(text(f"select {wanted} from enrollment.contacts")))
+    column = key.removeprefix("custom_fields.").replace("_", " " if key == "contact_id" else "_")
+    prefix = "" if known else "new-"
+    lines = [f"{column},first name" + ("" if key == "email" else ",email")]
+    lines += [
+        f"{prefix}{one},Ann" + ("" if key == "email" else f",{number}@new.example.com")
+        for number, one in enumerate(keys)
+    ]
+    path = tmp_path / "people.csv"
+    path.write_text("\n".join(lines))
+    mode = "update" if key == "contact_id" else "upsert"
+
+    found = import_file(
+        crowded.database, crowded.settings, crowded.account, path, actor="test", key=key, mode=mode
+    )
+
+    assert found["outcomes"] == {"updated" if known else "created": NUMBER}

@@ -13,6 +13,7 @@ from enrollment_pipeline.accounts import members
 from enrollment_pipeline.accounts.audit import list_audit
 from enrollment_pipeline.bulk_operations import service
 from enrollment_pipeline.bulk_operations.direct import do_now
+from enrollment_pipeline.bulk_operations.engine import OperationWork
 from enrollment_pipeline.bulk_operations.request import parse_request
 from enrollment_pipeline.bulk_operations.submission import submit
 from enrollment_pipeline.enrollment import service as enrollment
@@ -271,3 +272,36 @@ def test_a_preview_needs_the_permission_and_leaves_no_row(ground: Ground) -> Non
     with pytest.raises(ForbiddenError, match="contacts:delete"):
         preview(OUTSIDER)
     assert ground.log() == before
+
+
+def test_that_an_operation_has_run_is_in_the_log_once(ground: Ground) -> None:
+    before = ground.log()
+
+    work = OperationWork(ground.database, ground.settings, ground.due)
+    work.run()
+    work.run()
+
+    assert ground.log() == [("unknown", "operation.run", "done", str(ground.due)), *before]
+
+
+def test_what_recurs_ends_when_whoever_asked_for_it_may_no_longer(ground: Ground) -> None:
+    let_in(ground, [Permission.CONTACTS_DELETE])
+    operation_id = ground.ask(HELPER, "delete", selection=EVERYBODY, timing={"cron": "0 9 * * *"})
+    members.remove(ground.database, ground.account, HELPER, actor=ADMIN)
+    service.reschedule(
+        ground.database,
+        ground.settings,
+        ground.account,
+        operation_id,
+        at=None,
+        timezone=None,
+        actor=ADMIN,
+    )
+
+    with pytest.raises(ForbiddenError):
+        OperationWork(ground.database, ground.settings, operation_id).run()
+
+    shown = service.describe(ground.database, ground.account, operation_id)
+    assert (shown["status"], shown["error"]["code"]) == ("failed", "FORBIDDEN")
+    assert not shown["recurs"]["active"]
+    assert ground.log()[0][:3] == (HELPER, "operation.run", "denied")

@@ -4,8 +4,6 @@ Belongs here: which formats there are, and what the export of each comes to. Doe
 what is in a row (`store/exporting`), and where the file goes then (`destinations`).
 """
 
-import csv
-import io
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -34,6 +32,9 @@ ExportFormat = Literal["csv", "jsonl", "parquet", "xlsx"]
 
 NAME = "contacts"
 """What the file is called, in `Exported.files` and, with the format behind a dot, in its folder."""
+
+
+_QUOTED = frozenset('",\r\n')
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +121,12 @@ _WRITERS: dict[ExportFormat, Callable[[Connection, Wanted, Output], int]] = {
 
 def _header(fields: Sequence[Field]) -> bytes:
     """The line with the names; by Python, because a column in the database has a shorter one."""
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(escape_formula(field.name) for field in fields)
-    return line.getvalue().encode()
+    names = (escape_formula(field.name) for field in fields)
+    # `csv.writer` leaves a carriage return bare where lines end otherwise, until Python 3.13.
+    cells = (
+        '"{}"'.format(name.replace('"', '""')) if _QUOTED & {*name} else name for name in names
+    )
+    return f"{','.join(cells)}\n".encode()
 
 
 def _about_tags(connection: Connection, wanted: Wanted) -> list[str]:

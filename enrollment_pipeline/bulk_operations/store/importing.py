@@ -14,6 +14,7 @@ from sqlalchemy.types import Text
 from enrollment_pipeline.bulk_operations.execution import AgainError
 from enrollment_pipeline.bulk_operations.states import LOOSE_TO_STRICT, RowOutcome
 from enrollment_pipeline.bulk_operations.store.images import image_of
+from enrollment_pipeline.storage.planning import without_nested_loops
 
 _PLAIN = ("first_name", "last_name", "phone", "birthday", "timezone")
 
@@ -73,7 +74,7 @@ _SAME = {
 _BY_ID = """left join lateral (
   select x.id, x.deleted_at from enrollment.contacts x where x.id = r.key::uuid limit 1
 ) c on c.deleted_at is null"""
-# No index knows other fields: all contacts are read once a piece.
+# No index knows other fields: all contacts are read once a piece, for a join by hash.
 _JOINED = """left join enrollment.contacts c
   on c.account_id = :account_id and c.deleted_at is null and c.custom_fields ->> :name = r.key"""
 _NUMBERS = text(
@@ -106,9 +107,11 @@ cross join lateral (
 ) told
 returning position, outcome
 """
-_OTHER = """left join enrollment.contacts o
-  on o.account_id = :account_id and o.deleted_at is null and o.email_key = lower(r.email)
-  and o.id is distinct from m.contact_id"""
+_OTHER = """left join lateral (
+  select x.id from enrollment.contacts x
+  where x.account_id = :account_id and x.deleted_at is null and x.email_key = lower(r.email)
+  limit 1
+) o on o.id is distinct from m.contact_id"""
 _COUNTED = """
 with left_out as ({insert})
 , gone as (delete from pg_temp.matched m using left_out l where l.position = m.position)
@@ -189,7 +192,11 @@ def apply(connection: Connection, piece: Piece, rules: ImportRules) -> dict[RowO
         "name": rules.key.partition(".")[2],
     }
     connection.execute(text("drop table if exists pg_temp.matched"))
-    connection.execute(_statement(_match(rules)), values)
+    if rules.key in (*_SAME, "contact_id"):
+        connection.execute(_statement(_match(rules)), values)
+    else:
+        with without_nested_loops(connection):
+            connection.execute(_statement(_match(rules)), values)
     connection.execute(text("analyze pg_temp.matched"))
     counts = {}
     if rules.may_leave_out:

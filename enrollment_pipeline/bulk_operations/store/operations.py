@@ -178,13 +178,16 @@ def waiting_for(connection: Connection, operation_id: UUID) -> list[OperationRec
 
 
 def firings_waiting(connection: Connection, schedule_id: UUID) -> list[OperationRecord]:
-    """Return the firings of a schedule that have not begun, locked."""
+    """Return the firings of a schedule that have not begun, locked.
+
+    Without one that is beginning just now, whose lock is not waited for.
+    """
     column = bulk_operations.c
     rows = connection.execute(
         select(bulk_operations)
         .where(column.schedule_id == schedule_id, column.status == OperationStatus.SCHEDULED)
         .order_by(column.id)
-        .with_for_update(key_share=True)
+        .with_for_update(key_share=True, skip_locked=True)
     )
     return [_record(row) for row in rows]
 

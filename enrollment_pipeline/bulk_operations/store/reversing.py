@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Connection, Uuid, bindparam, text
+from sqlalchemy import BigInteger, Connection, Text, Uuid, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from enrollment_pipeline.bulk_operations.differences import COLUMNS, NO_LATER_TOUCH
 from enrollment_pipeline.bulk_operations.reversal import Found
-from enrollment_pipeline.bulk_operations.states import RowOutcome
+from enrollment_pipeline.bulk_operations.states import LOOSE_TO_STRICT, RowOutcome
 from enrollment_pipeline.bulk_operations.store.changing import few
 from enrollment_pipeline.bulk_operations.store.images import image_of
 
@@ -77,6 +77,9 @@ _FACTS = text(
         as deleted_since,
       coalesce(c.image - :touch = ch.after - :touch, false) as as_after,
       coalesce(c.image - :touch = ch.before - :touch, false) as as_before,
+      coalesce(c.image -> :touch <> ch.after -> :touch
+        and array_position(:strict, ch.before ->> 'status')
+          < array_position(:strict, c.image ->> 'status'), false) as loosens,
       case when ch.before is null then array(
         select w.id from unnest(:workflows) w (id)
         where (
@@ -119,7 +122,10 @@ _FACTS = text(
     where {_IN_PIECE}
     order by ch.position desc
     """
-).bindparams(bindparam("workflows", type_=ARRAY(Uuid)))
+).bindparams(
+    bindparam("workflows", type_=ARRAY(Uuid)),
+    bindparam("strict", list(LOOSE_TO_STRICT), type_=ARRAY(Text)),
+)
 
 _CHOSEN_CONTACTS = few(
     f"select ch.contact_id from enrollment.bulk_operation_changes ch where {_CHOSEN}"
@@ -287,6 +293,7 @@ def facts(
             deleted_since=row.deleted_since,
             as_after=row.as_after,
             as_before=row.as_before,
+            loosens=row.loosens,
             enrolled_in=tuple(row.enrolled_in or ()),
             has_history=bool(row.has_history),
             moves=row.moves,

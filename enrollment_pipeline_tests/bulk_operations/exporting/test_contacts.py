@@ -201,6 +201,16 @@ def test_a_single_custom_field_is_a_column_of_its_own(
             assert json.loads(text or "null") == found
 
 
+@pytest.mark.parametrize("name", ["\r", "\n", ",", '"', '"a"', "=1", " ", "é"])
+def test_the_header_of_a_csv_file_holds_any_name(
+    database: Database, account: Account, export: Export, name: str
+) -> None:
+    fields = (f"custom_fields.{name}", "email")
+
+    with database.account(account.id) as connection:
+        assert cells_of(export(connection, "csv", fields=fields)) == [list(fields)]
+
+
 def test_nothing_is_a_blank_cell_and_an_empty_text_a_quoted_one(
     database: Database, account: Account, export: Export
 ) -> None:

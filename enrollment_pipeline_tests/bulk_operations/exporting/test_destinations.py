@@ -206,6 +206,8 @@ def test_trouble_is_told_without_the_secret(
         f"https://host/exports#{SECRET}",
         f"simplecache::s3://{SECRET}@bucket",
         f"https://user:{SECRET}?@host/",
+        f"s3://key:{SECRET}/more@bucket",
+        f"ftp://user:se/{SECRET}@localhost:1/folder",
     ],
 )
 def test_what_is_no_plain_url_is_refused_without_a_word_of_it(
