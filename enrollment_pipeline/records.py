@@ -106,7 +106,7 @@ class AccountSettings(BaseModel):
     max_contacts_per_job: int = Field(10_000, ge=1, description="Contacts in one job.")
     max_open_jobs: int = Field(10, ge=1, description="Jobs of the account that are not closed.")
     max_open_operations: int = Field(
-        50, ge=1, description="Operations on contacts that are not closed."
+        50, ge=1, le=200, description="Operations on contacts that are not closed."
     )
     max_workflows: int = Field(100, ge=1, description="Workflows that are not archived.")
     max_templates: Limit = Field(

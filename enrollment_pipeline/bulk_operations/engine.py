@@ -11,7 +11,6 @@ transaction, so a worker may be killed, repeated or run twice at once without do
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,12 +22,13 @@ from sqlalchemy.exc import DBAPIError
 from enrollment_pipeline.accounts.operations import operation as accounted
 from enrollment_pipeline.bulk_operations import closing, frames, notices, report, scheduling
 from enrollment_pipeline.bulk_operations.execution import (
+    PIECE,
     AgainError,
     Surroundings,
 )
 from enrollment_pipeline.bulk_operations.executors import executor_of, needed_to_handle
 from enrollment_pipeline.bulk_operations.exporting import destinations
-from enrollment_pipeline.bulk_operations.recording import prepare, record
+from enrollment_pipeline.bulk_operations.recording import Ended, files_of, prepare, record
 from enrollment_pipeline.bulk_operations.request import OperationType
 from enrollment_pipeline.bulk_operations.states import OperationStatus, closing_status
 from enrollment_pipeline.bulk_operations.store import changes, checks, operations, schedules
@@ -39,6 +39,7 @@ from enrollment_pipeline.errors import (
     CheckFailedError,
     ConfigurationError,
     ForbiddenError,
+    InvalidRequestError,
     InvalidStateError,
     RefusedError,
 )
@@ -48,21 +49,10 @@ from enrollment_pipeline.storage.failures import first_line, is_bad_data
 from enrollment_pipeline.storage.planning import limit_lock_waits
 from enrollment_pipeline.storage.tenancy import Database
 
-PIECE = 10_000
-"""Rows of one transaction: some tenths of a second, and 25 MB of images at most."""
-
 LOCK_SECONDS = 60
 
 BEAT_SECONDS = 10.0
 """Between two signs of life of a piece that takes longer, such as an export."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """An operation that is closed, or was told to stop, and the files that tell what it did."""
-
-    operation: OperationRecord
-    files: dict[str, str]
 
 
 class OperationWork:
@@ -196,11 +186,11 @@ class OperationWork:
                 if not operation.status.closed:
                     self._require_sound(connection, operation)
                     status = closing_status(operation.counts)
-                    result = {**(operation.result or {}), "files": {**_files(operation), **files}}
+                    result = {**(operation.result or {}), "files": {**files_of(operation), **files}}
                     operations.change(connection, operation.id, result=result)
                     closing.close(connection, self._settings, operation, status)
                 operation = operations.load(connection, operation.id)
-            return Ended(operation, _files(operation))
+            return Ended(operation, files_of(operation))
         except OSError as error:
             why: ConfigurationError | CheckFailedError = ConfigurationError(
                 f"The report cannot be written to {self.folder}: {error.strerror}.",
@@ -295,7 +285,8 @@ class OperationWork:
             if operation.status is not OperationStatus.PROCESSING:
                 return True, 0
             executor = executor_of(operation.type)
-            step = executor.apply(connection, operation, self._around(self._beating(stop)), 0)
+            with self._failing_for_bad_data():
+                step = executor.apply(connection, operation, self._around(self._beating(stop)), 0)
         with self._locked() as (connection, now):
             if now.status is OperationStatus.PROCESSING and now.mark == operation.mark:
                 return step.done, record(connection, now, step)
@@ -357,6 +348,18 @@ class OperationWork:
             yield connection, operation
 
     @contextmanager
+    def _failing_for_bad_data(self) -> Iterator[None]:
+        """Let an operation fail that has no single rows which could be given up."""
+        try:
+            yield
+        except DBAPIError as error:
+            if not is_bad_data(error):
+                raise
+            why = InvalidRequestError(f"The database cannot do it: {first_line(error)}.")
+            self.fail(why.as_dict())
+            raise why from None
+
+    @contextmanager
     def _kept_open(self, what: str) -> Iterator[None]:
         """Let an operation stay open, and say why, where this machine or a place is in the way.
 
@@ -390,7 +393,3 @@ class OperationWork:
             if self.operation().prepared_at is None:
                 self.fail(error.as_dict())
             raise
-
-
-def _files(operation: OperationRecord) -> dict[str, str]:
-    return dict((operation.result or {}).get("files", {}))

@@ -18,6 +18,9 @@ from enrollment_pipeline.settings import Settings
 
 Counts = dict[RowOutcome, int]
 
+PIECE = 10_000
+"""Rows of one transaction: some tenths of a second, and 25 MB of images at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:

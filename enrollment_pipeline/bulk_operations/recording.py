@@ -3,6 +3,7 @@
 Belongs here: totals, counts and the mark. Does not belong here: when work is done (`engine`).
 """
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,19 @@ from enrollment_pipeline.bulk_operations.execution import Executor, Prepared, St
 from enrollment_pipeline.bulk_operations.guard import require_few_changes
 from enrollment_pipeline.bulk_operations.store import operations
 from enrollment_pipeline.bulk_operations.store.operations import OperationRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An operation that is closed, or was told to stop, and the files that tell what it did."""
+
+    operation: OperationRecord
+    files: dict[str, str]
+
+
+def files_of(operation: OperationRecord) -> dict[str, str]:
+    """Return what an operation has written, by name."""
+    return dict((operation.result or {}).get("files", {}))
 
 
 def prepare(

@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from enrollment_pipeline.bulk_operations.execution import (
+    PIECE,
     AgainError,
     Counts,
     Executor,
@@ -14,8 +15,6 @@ from enrollment_pipeline.bulk_operations.execution import (
 )
 from enrollment_pipeline.bulk_operations.store.operations import OperationRecord
 from enrollment_pipeline.storage.failures import first_line, is_bad_data
-
-PIECE = 10_000
 
 
 def try_all(

@@ -109,7 +109,7 @@ def test_what_was_changed_and_changed_back_is_reversed(
 ) -> None:
     people = add_contacts(account, 2)
     before = operations.digest()
-    done = operations.run("update", selection=EVERYBODY, changes=CHANGES)
+    done = operations.run("update", selection=EVERYBODY, changes={"set": {"first_name": "X"}})
     operations.change(people[0], "first_name = 'Bea'")
     operations.change(people[0], "first_name = 'X'")
     assert counted(operations.roll_back(done)) == {"reversed": 2}

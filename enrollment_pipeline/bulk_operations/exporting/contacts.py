@@ -33,7 +33,6 @@ ExportFormat = Literal["csv", "jsonl", "parquet", "xlsx"]
 NAME = "contacts"
 """What the file is called, in `Exported.files` and, with the format behind a dot, in its folder."""
 
-
 _QUOTED = frozenset('",\r\n')
 
 
@@ -70,6 +69,7 @@ def export_contacts(
     chosen = check_fields(fields)
     wanted = Wanted(account_id, compile_filter(parse(condition), contacts, now=now), chosen)
     path = folder / f"{NAME}.{format}"
+    store.allow_idling(connection)
     with whole(path) as partial:
         output = Output(partial, stop)
         rows = _WRITERS[format](connection, wanted, output)

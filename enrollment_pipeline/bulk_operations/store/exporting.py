@@ -25,6 +25,7 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    text,
 )
 
 from enrollment_pipeline.bulk_operations.exporting.fields import Field, Kind
@@ -100,6 +101,14 @@ def typed_rows(connection: Connection, wanted: Wanted) -> Generator[Sequence[Any
     allow_memory(connection)
     with connection.execute(statement, execution_options={"yield_per": 1_000}) as rows:
         yield from rows
+
+
+def allow_idling(connection: Connection) -> None:
+    """Let this transaction wait as long as it takes while a file is packed or uploaded.
+
+    Both come behind the last row, and for millions of them may take longer than the role is let.
+    """
+    connection.execute(text("set local idle_in_transaction_session_timeout = 0"))
 
 
 def count_split_tags(connection: Connection, wanted: Wanted) -> int:

@@ -31,6 +31,9 @@ _COPY_ROWS = f"copy incoming_rows (line, {_FIELDS}, column_name, value, reason) 
 _NO_FIELDS = (None,) * (len(ContactRow._fields) - 1)
 _NO_REASON = (None, None, None)
 
+# Below, looking costs more than it brings.
+_ANALYZE_FROM = 1_000
+
 # Keys that stand in several rows, with the row that counts; few or none in most files. Whichever
 # that is: where one of them says that somebody has unsubscribed, that counts.
 _REPEATED = """
@@ -152,6 +155,11 @@ def stage(
         text(_STAGE.format(fields=_FIELDS, said=said, folded=folded)), values
     ).rowcount
     connection.execute(text(_LIST.format(folded=folded)), values)
+    if staged >= _ANALYZE_FROM:
+        # An account that is younger than the statistics looks like a contact or two, and pieces
+        # then read all of it for each row.
+        connection.execute(text("analyze enrollment.import_rows"))
+        connection.execute(text("analyze enrollment.contacts"))
     if not by_email:
         staged -= connection.execute(_RIVALS, values).rowcount
     counts = {

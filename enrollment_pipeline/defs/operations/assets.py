@@ -8,12 +8,13 @@ from typing import Any
 
 import dagster as dg
 
-from enrollment_pipeline.bulk_operations.engine import Ended, OperationWork
+from enrollment_pipeline.bulk_operations.engine import OperationWork
+from enrollment_pipeline.bulk_operations.recording import Ended
 from enrollment_pipeline.bulk_operations.store.operations import OperationRecord
 from enrollment_pipeline.bulk_operations.view import duration_of
 from enrollment_pipeline.defs.interrupts import StopFlag
 from enrollment_pipeline.defs.operations.partitions import BULK_OPERATIONS, GROUP
-from enrollment_pipeline.defs.product import Product, is_terminated
+from enrollment_pipeline.defs.product import TERMINATED_BY, Product, is_terminated
 from enrollment_pipeline.work.progress import percent_of
 
 # An event costs about 20 ms, so a run reports at most so often (seconds).
@@ -61,7 +62,7 @@ def bulk_operations(
 
 def _leave(context: dg.AssetExecutionContext, product: Product) -> None:
     if is_terminated(context):
-        product.work(context, OperationWork, lambda one: one.end(actor="dagster"))
+        product.work(context, OperationWork, lambda one: one.end(actor=TERMINATED_BY))
     elif context.run.remote_job_origin is None:
         # Unannounced, the run would end as FAILURE: one inside a command, which nobody else
         # announces. A run of which only the process is stopped may fail: another goes on.

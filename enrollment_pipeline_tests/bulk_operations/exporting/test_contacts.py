@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openpyxl.utils.escape import unescape
+from sqlalchemy import text
 
 from enrollment_pipeline.bulk_operations.exporting.contacts import Exported
 from enrollment_pipeline.bulk_operations.exporting.fields import DEFAULT_FIELDS
@@ -38,7 +39,7 @@ from enrollment_pipeline_tests.bulk_operations.exporting.nasty import (
 FORMATS = ("csv", "jsonl", "parquet", "xlsx")
 TEXTS = ("email", "first_name", "last_name", "phone", "status", "timezone", "source")
 
-rolled_back = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+rolled_back = settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def cells_of(exported: Exported) -> list[list[str]]:
@@ -531,6 +532,22 @@ def test_the_file_has_its_name_only_when_it_is_whole(
     assert all(name.endswith(".partial") for name in seen)
     assert exported.files == {"contacts": tmp_path / "exports" / f"contacts.{form}"}
     assert [path.name for path in (tmp_path / "exports").iterdir()] == [f"contacts.{form}"]
+
+
+def test_the_transaction_may_wait_for_the_file_and_no_other_may(
+    database: Database, account: Account, export: Export
+) -> None:
+    limit = text("select setting::int from pg_settings where name = :name")
+    name = {"name": "idle_in_transaction_session_timeout"}
+    with database.account(account.id) as connection:
+        before = connection.execute(limit, name).scalar_one()
+        export(connection, "csv")
+        within = connection.execute(limit, name).scalar_one()
+    with database.account(account.id) as connection:
+        after = connection.execute(limit, name).scalar_one()
+
+    assert (within, after) == (0, before)
+    assert before > 0
 
 
 def test_the_rows_come_in_the_order_of_their_creation(

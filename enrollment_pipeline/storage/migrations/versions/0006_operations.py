@@ -233,8 +233,8 @@ def upgrade() -> None:
         )
         op.execute(f"grant select, insert, update, delete on enrollment.{table} to enrollment_app")
     if server >= (17,):
-        # Lets the app role refresh the statistics of what it has just filled.
-        for table in ("import_rows", "bulk_operation_changes"):
+        # Lets the app role refresh the statistics of what it has just filled, or is about to.
+        for table in ("import_rows", "contacts"):
             op.execute(f"grant maintain on enrollment.{table} to enrollment_app")
     for function in FUNCTION_NAMES:
         op.execute(f"revoke execute on function enrollment.{function} from public")
@@ -243,6 +243,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop what this version created; contacts stay as the operations have left them."""
+    if (op.get_bind().dialect.server_version_info or ()) >= (17,):
+        op.execute("revoke maintain on enrollment.contacts from enrollment_app")
     for function in FUNCTION_NAMES:
         op.execute(f"drop function enrollment.{function}")
     for table in reversed(SCOPED):
