@@ -88,9 +88,11 @@ class OperationWork:
             InvalidStateError: it is not yet due; it stays as it is.
             ForbiddenError: whoever asked for it may no longer; it then fails, and what recurs ends.
         """
-        seen = self.operation()
-        if seen.status is not OperationStatus.SCHEDULED:
-            return seen
+        with self._database.account(self.account.id) as connection:
+            seen = operations.load(connection, self._id)
+            if seen.status is not OperationStatus.SCHEDULED:
+                return seen
+            scheduling.require_due(connection, seen)
         try:
             with accounted(
                 self._database,
@@ -110,11 +112,7 @@ class OperationWork:
         operation = operations.load(connection, self._id, lock=True)
         if operation.status is not OperationStatus.SCHEDULED:
             return False
-        if not operations.is_due(connection, operation):
-            raise InvalidStateError(
-                f"The operation is scheduled for {operation.scheduled_at}.",
-                remedy="It is started when its time comes.",
-            )
+        scheduling.require_due(connection, operation)
         if not scheduling.goes_on(connection, operation):
             closing.close(connection, self._settings, operation, OperationStatus.CANCELLED)
             return False

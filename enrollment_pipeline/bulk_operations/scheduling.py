@@ -18,6 +18,7 @@ from enrollment_pipeline.bulk_operations.store import operations, schedules
 from enrollment_pipeline.bulk_operations.store.operations import OperationRecord
 from enrollment_pipeline.bulk_operations.store.schedules import ScheduleRecord
 from enrollment_pipeline.clocks.recurrence import parse_recurrence
+from enrollment_pipeline.errors import InvalidStateError
 from enrollment_pipeline.records import Account
 
 # How far ahead a firing is looked for, window by window: a rule may fire on 29 February alone.
@@ -42,6 +43,19 @@ def next_firing(schedule: ScheduleRecord, after: datetime) -> datetime | None:
             return found[0]
         since = until
     return None
+
+
+def require_due(connection: Connection, operation: OperationRecord) -> None:
+    """Do nothing for an operation whose time has come, with what it waits for completed.
+
+    Raises:
+        InvalidStateError: it has not.
+    """
+    if not operations.is_due(connection, operation):
+        raise InvalidStateError(
+            f"The operation is scheduled for {operation.scheduled_at}.",
+            remedy="It is started when its time comes.",
+        )
 
 
 def goes_on(connection: Connection, operation: OperationRecord) -> bool:

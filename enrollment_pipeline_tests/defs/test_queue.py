@@ -166,9 +166,7 @@ def test_a_job_whose_worker_was_killed_unnoticed_goes_on_with_another_run(
     assert found.status is dg.DagsterRunStatus.FAILURE
     # For some seconds it is left to Dagster's own retry.
     assert tick() == []
-    monkeypatch.setattr(
-        "enrollment_pipeline.work.queueing.RETRY_GRACE", timedelta(seconds=-60)
-    )
+    monkeypatch.setattr("enrollment_pipeline.work.queueing.RETRY_GRACE", timedelta(seconds=-60))
     assert keys(tick()) == [f"{job_id}:2"]
     assert keys(tick()) == [f"{job_id}:2"]
 
@@ -319,9 +317,7 @@ def test_a_run_that_shows_no_life_elsewhere_gives_up_its_place(
     found = instance.get_run_by_id(run.run_id)
     assert found is not None
     assert found.status is dg.DagsterRunStatus.FAILURE
-    monkeypatch.setattr(
-        "enrollment_pipeline.work.queueing.RETRY_GRACE", timedelta(seconds=-60)
-    )
+    monkeypatch.setattr("enrollment_pipeline.work.queueing.RETRY_GRACE", timedelta(seconds=-60))
     assert keys(tick()) == [f"{job_id}:2"]
 
 
