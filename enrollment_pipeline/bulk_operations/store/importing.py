@@ -14,7 +14,7 @@ from sqlalchemy.types import Text
 from enrollment_pipeline.bulk_operations.execution import AgainError
 from enrollment_pipeline.bulk_operations.states import LOOSE_TO_STRICT, RowOutcome
 from enrollment_pipeline.bulk_operations.store.images import image_of
-from enrollment_pipeline.storage.planning import without_nested_loops
+from enrollment_pipeline.storage.planning import allow_memory, without_nested_loops
 
 _PLAIN = ("first_name", "last_name", "phone", "birthday", "timezone")
 
@@ -191,6 +191,8 @@ def apply(connection: Connection, piece: Piece, rules: ImportRules) -> dict[RowO
         "strict": list(LOOSE_TO_STRICT),
         "name": rules.key.partition(".")[2],
     }
+    # Images of a piece are some MB, which would go through a file.
+    allow_memory(connection)
     connection.execute(text("drop table if exists pg_temp.matched"))
     if rules.key in (*_SAME, "contact_id"):
         connection.execute(_statement(_match(rules)), values)

@@ -30,6 +30,7 @@ _CREATE = text(
 _COPY_ROWS = f"copy incoming_rows (line, {_FIELDS}, column_name, value, reason) from stdin"
 _NO_FIELDS = (None,) * (len(ContactRow._fields) - 1)
 _NO_REASON = (None, None, None)
+_TAGS = ContactRow._fields.index("tags")
 
 # Below, looking costs more than it brings.
 _ANALYZE_FROM = 1_000
@@ -114,9 +115,16 @@ def receive(connection: Connection, rows: Iterable[ContactRow | Rejection]) -> N
     with driver_cursor(connection) as cursor, cursor.copy(_COPY_ROWS) as copy:
         for row in rows:
             if isinstance(row, ContactRow):
-                copy.write_row(row + _NO_REASON)
+                tags = None if row.tags is None else _array_of(row.tags)
+                copy.write_row((*row[:_TAGS], tags, *row[_TAGS + 1 :], *_NO_REASON))
             else:
                 copy.write_row((row.line, *_NO_FIELDS, row.column, row.value, row.reason))
+
+
+def _array_of(texts: list[str]) -> str:
+    """Return the literal of an array: the driver takes three times as long for a row with one."""
+    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+    return "{" + ",".join(f'"{text}"' for text in quoted) + "}"
 
 
 def stage(
