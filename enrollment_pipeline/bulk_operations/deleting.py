@@ -29,6 +29,12 @@ class DeleteContacts:
         done = changing.delete(connection, operation, most=most)
         return step_of(done, RowOutcome.DELETED, most=most)
 
+    def end_of_piece(
+        self, connection: Connection, operation: OperationRecord, most: int
+    ) -> int | None:
+        """Return None: each waits for the one before."""
+        return None
+
     def give_up(
         self, connection: Connection, operation: OperationRecord, around: Surroundings, reason: str
     ) -> Step:

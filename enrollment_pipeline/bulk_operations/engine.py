@@ -30,6 +30,7 @@ from enrollment_pipeline.bulk_operations.executors import executor_of, needed_to
 from enrollment_pipeline.bulk_operations.exporting import destinations
 from enrollment_pipeline.bulk_operations.recording import Ended, files_of, prepare, record
 from enrollment_pipeline.bulk_operations.request import OperationType
+from enrollment_pipeline.bulk_operations.side_by_side import one_behind
 from enrollment_pipeline.bulk_operations.states import OperationStatus, closing_status
 from enrollment_pipeline.bulk_operations.store import changes, checks, operations, schedules
 from enrollment_pipeline.bulk_operations.store.checks import Check
@@ -268,12 +269,14 @@ class OperationWork:
     def _piece(self, most: int, stop: Callable[[], bool]) -> tuple[bool, int]:
         if self.operation().type is OperationType.EXPORT:
             return self._export(stop)
-        with self._writing() as (connection, operation):
+        with one_behind(self._database) as begin, self._writing() as (connection, operation):
             if operation.status is not OperationStatus.PROCESSING:
                 return True, 0
-            executor = executor_of(operation.type)
-            step = executor.apply(connection, operation, self._around(stop), most)
-            return step.done, record(connection, operation, step)
+            executor, around = executor_of(operation.type), self._around(stop)
+            behind = begin(connection, operation, executor, around, most)
+            step = executor.apply(connection, operation, around, most)
+            rows = record(connection, operation, step)
+        return step.done or behind.done, rows + behind.rows
 
     def _export(self, stop: Callable[[], bool]) -> tuple[bool, int]:
         # It changes nothing, and takes as long as it takes: the row is not locked meanwhile.

@@ -97,6 +97,16 @@ class Executor(Protocol):
         """
         ...
 
+    def end_of_piece(
+        self, connection: Connection, operation: OperationRecord, most: int
+    ) -> int | None:
+        """Return where the next piece ends, if the one behind it can be done at the same time.
+
+        Then the two have no contact in common, and the second is committed after the first. None
+        where pieces must be done one after the other.
+        """
+        ...
+
     def give_up(
         self, connection: Connection, operation: OperationRecord, around: Surroundings, reason: str
     ) -> Step:

@@ -90,6 +90,14 @@ class ImportContacts:
             )
         return Step(last, counts, done=False)
 
+    def end_of_piece(
+        self, connection: Connection, operation: OperationRecord, most: int
+    ) -> int | None:
+        """Return where the next piece ends; rows known by their address share no contact."""
+        if operation.request["key"] != "email":
+            return None
+        return staging.last_of_piece(connection, operation.id, operation.mark, most)
+
     def give_up(
         self, connection: Connection, operation: OperationRecord, around: Surroundings, reason: str
     ) -> Step:

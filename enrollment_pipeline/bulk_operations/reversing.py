@@ -63,6 +63,12 @@ class ReverseOperation:
             counts[verdict.outcome] = counts.get(verdict.outcome, 0) + 1
         return Step(piece.mark, counts, done=piece.changes < most)
 
+    def end_of_piece(
+        self, connection: Connection, operation: OperationRecord, most: int
+    ) -> int | None:
+        """Return None: an address that one piece frees is taken by the next."""
+        return None
+
     def give_up(
         self, connection: Connection, operation: OperationRecord, around: Surroundings, reason: str
     ) -> Step:

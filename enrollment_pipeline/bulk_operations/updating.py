@@ -45,6 +45,12 @@ class UpdateContacts:
             )
         return step_of(done, RowOutcome.UPDATED, most=most)
 
+    def end_of_piece(
+        self, connection: Connection, operation: OperationRecord, most: int
+    ) -> int | None:
+        """Return None: each waits for the one before."""
+        return None
+
     def give_up(
         self, connection: Connection, operation: OperationRecord, around: Surroundings, reason: str
     ) -> Step:

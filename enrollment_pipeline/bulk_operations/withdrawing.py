@@ -48,6 +48,12 @@ class WithdrawEnrollments:
         counts = {RowOutcome.WITHDRAWN: done.withdrawn, RowOutcome.KEPT: done.kept}
         return Step(done.mark, counts, done=done.rows < most)
 
+    def end_of_piece(
+        self, connection: Connection, operation: OperationRecord, most: int
+    ) -> int | None:
+        """Return None: each waits for the one before."""
+        return None
+
     def give_up(
         self, connection: Connection, operation: OperationRecord, around: Surroundings, reason: str
     ) -> Step:

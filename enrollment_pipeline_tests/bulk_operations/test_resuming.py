@@ -13,8 +13,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from enrollment_pipeline.bulk_operations import engine, service
+from enrollment_pipeline.bulk_operations import engine, service, side_by_side
 from enrollment_pipeline.bulk_operations.engine import OperationWork
+from enrollment_pipeline.bulk_operations.execution import AgainError
+from enrollment_pipeline.bulk_operations.recording import record
 from enrollment_pipeline.bulk_operations.request import parse_request
 from enrollment_pipeline.bulk_operations.submission import submit
 from enrollment_pipeline.records import Account
@@ -25,12 +27,14 @@ from enrollment_pipeline.storage.tenancy import Database
 WORKER = """
 import os, signal, sys
 from uuid import UUID
-from enrollment_pipeline.bulk_operations import engine
+from enrollment_pipeline.bulk_operations import engine, side_by_side
 from enrollment_pipeline.settings import load_settings
 from enrollment_pipeline.storage.engine import open_database
 
 engine.PIECE = 50
 left = int(sys.argv[2])
+if sys.argv[3] == "together":
+    side_by_side.WORTH_IT = 0
 
 def count(rows):
     global left
@@ -104,7 +108,16 @@ def images_of(database: Database, account: Account, operation_id: UUID) -> list[
         ]
 
 
-@pytest.mark.parametrize("pieces", [1, 3, 7])
+@pytest.mark.parametrize(
+    ("pieces", "how", "rows"),
+    [
+        (1, "alone", 50),
+        (3, "alone", 150),
+        (7, "alone", 350),
+        (1, "together", 100),
+        (3, "together", 300),
+    ],
+)
 def test_an_import_whose_worker_is_killed_ends_as_an_undisturbed_one(
     ground: Callable[..., UUID],
     database: Database,
@@ -112,6 +125,8 @@ def test_an_import_whose_worker_is_killed_ends_as_an_undisturbed_one(
     account: Account,
     make_account: Callable[..., Account],
     pieces: int,
+    how: str,
+    rows: int,
 ) -> None:
     calm = make_account()
     undisturbed = ground(calm)
@@ -119,13 +134,13 @@ def test_an_import_whose_worker_is_killed_ends_as_an_undisturbed_one(
     killed = ground()
 
     worker = subprocess.run(
-        [sys.executable, "-c", WORKER, str(killed), str(pieces)], env=os.environ, check=False
+        [sys.executable, "-c", WORKER, str(killed), str(pieces), how], env=os.environ, check=False
     )
 
     assert worker.returncode == -signal.SIGKILL
     half = service.describe(database, account, killed)
     assert half["status"] == "processing"
-    assert half["progress"]["processed"] == pieces * 50 + 2
+    assert half["progress"]["processed"] == rows + 2
     OperationWork(database, settings, killed).run()
     found = service.describe(database, account, killed)
     expected = service.describe(database, calm, undisturbed)
@@ -208,3 +223,54 @@ def test_an_operation_that_is_closed_does_nothing_when_it_is_run_again(
 
     assert service.describe(database, account, operation_id) == before
     assert contacts_of(database, account) == contacts
+
+
+@pytest.mark.parametrize("trouble", [None, "second piece fails", "first piece fails", "cancelled"])
+def test_two_pieces_at_a_time_do_what_one_after_the_other_does(
+    ground: Callable[..., UUID],
+    database: Database,
+    settings: Settings,
+    account: Account,
+    make_account: Callable[..., Account],
+    monkeypatch: pytest.MonkeyPatch,
+    trouble: str | None,
+) -> None:
+    calm = make_account()
+    undisturbed = ground(calm)
+    OperationWork(database, settings, undisturbed).run()
+    operation_id = ground()
+    monkeypatch.setattr(engine, "PIECE", 50)
+    monkeypatch.setattr(side_by_side, "WORTH_IT", 0)
+    seconds: list[int] = []
+    failures = iter([trouble])
+
+    def first(connection: Any, operation: Any, step: Any) -> int:
+        if trouble == "first piece fails" and next(failures, None):
+            raise AgainError
+        return record(connection, operation, step)
+
+    def second(connection: Any, operation: Any, step: Any) -> int:
+        if trouble == "second piece fails" and next(failures, None):
+            raise RuntimeError("lost")
+        seconds.append(record(connection, operation, step))
+        return seconds[-1]
+
+    monkeypatch.setattr(engine, "record", first)
+    monkeypatch.setattr(side_by_side, "record", second)
+
+    def cancel(_: int) -> None:
+        if trouble == "cancelled" and next(failures, None):
+            service.cancel(database, settings, account, operation_id, actor="test")
+
+    OperationWork(database, settings, operation_id).run(on_rows=cancel)
+
+    found = service.describe(database, account, operation_id)
+    if trouble == "cancelled":
+        assert (found["status"], found["progress"]["processed"]) == ("cancelled", 102)
+        assert len(images_of(database, account, operation_id)) == 100
+        return
+    # Half of the rows, but where a piece came to nothing and the turns were others.
+    assert 0 < sum(seconds) <= 200
+    assert found["outcomes"] == service.describe(database, calm, undisturbed)["outcomes"]
+    assert contacts_of(database, account) == contacts_of(database, calm)
+    assert images_of(database, account, operation_id) == images_of(database, calm, undisturbed)

@@ -65,6 +65,12 @@ class ExportContacts:
             notes=found.notes,
         )
 
+    def end_of_piece(
+        self, connection: Connection, operation: OperationRecord, most: int
+    ) -> int | None:
+        """Return None: an export is one piece."""
+        return None
+
     def give_up(
         self, connection: Connection, operation: OperationRecord, around: Surroundings, reason: str
     ) -> Step:
