@@ -6,14 +6,14 @@ and its address is free for another.
 
 from sqlalchemy import Connection
 
-from enrollment_pipeline.bulk_operations.execution import Prepared, Step, Surroundings
+from enrollment_pipeline.bulk_operations.execution import Executor, Prepared, Step, Surroundings
 from enrollment_pipeline.bulk_operations.selecting import give_up, prepare, step_of
 from enrollment_pipeline.bulk_operations.states import RowOutcome
 from enrollment_pipeline.bulk_operations.store import changing
 from enrollment_pipeline.bulk_operations.store.operations import OperationRecord
 
 
-class DeleteContacts:
+class DeleteContacts(Executor):
     """Marks contacts as deleted; see `Executor`."""
 
     def prepare(
@@ -28,12 +28,6 @@ class DeleteContacts:
         """Delete the next contacts; one that was deleted since it was selected is unmatched."""
         done = changing.delete(connection, operation, most=most)
         return step_of(done, RowOutcome.DELETED, most=most)
-
-    def end_of_piece(
-        self, connection: Connection, operation: OperationRecord, most: int
-    ) -> int | None:
-        """Return None: each waits for the one before."""
-        return None
 
     def give_up(
         self, connection: Connection, operation: OperationRecord, around: Surroundings, reason: str

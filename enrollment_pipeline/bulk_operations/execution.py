@@ -103,9 +103,9 @@ class Executor(Protocol):
         """Return where the next piece ends, if the one behind it can be done at the same time.
 
         Then the two have no contact in common, and the second is committed after the first. None
-        where pieces must be done one after the other.
+        where pieces must be done one after the other, as they must unless a type says otherwise.
         """
-        ...
+        return None
 
     def give_up(
         self, connection: Connection, operation: OperationRecord, around: Surroundings, reason: str

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from enrollment_pipeline.bulk_operations.execution import Prepared, Step, Surroundings
+from enrollment_pipeline.bulk_operations.execution import Executor, Prepared, Step, Surroundings
 from enrollment_pipeline.bulk_operations.reading.mapping import ColumnMapping, map_columns
 from enrollment_pipeline.bulk_operations.reading.rows import (
     ContactRow,
@@ -34,7 +34,7 @@ from enrollment_pipeline.work.spooling import spooled
 SOURCE = "import"
 
 
-class ImportContacts:
+class ImportContacts(Executor):
     """The executor of imports."""
 
     def prepare(

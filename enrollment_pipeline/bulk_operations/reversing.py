@@ -13,7 +13,13 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from enrollment_pipeline.bulk_operations.differences import differences
-from enrollment_pipeline.bulk_operations.execution import Counts, Prepared, Step, Surroundings
+from enrollment_pipeline.bulk_operations.execution import (
+    Counts,
+    Executor,
+    Prepared,
+    Step,
+    Surroundings,
+)
 from enrollment_pipeline.bulk_operations.reversal import Action, Verdict, verdicts
 from enrollment_pipeline.bulk_operations.states import OperationStatus, RowOutcome, require_move
 from enrollment_pipeline.bulk_operations.store import operations, reversing
@@ -26,7 +32,7 @@ from enrollment_pipeline.storage.contact_presence import alone_with_contacts
 _AT_ONCE = 1_000
 
 
-class ReverseOperation:
+class ReverseOperation(Executor):
     """Takes back what an import, an update or a deletion has done; see `Executor`."""
 
     def prepare(
@@ -62,12 +68,6 @@ class ReverseOperation:
         for verdict in told:
             counts[verdict.outcome] = counts.get(verdict.outcome, 0) + 1
         return Step(piece.mark, counts, done=piece.changes < most)
-
-    def end_of_piece(
-        self, connection: Connection, operation: OperationRecord, most: int
-    ) -> int | None:
-        """Return None: an address that one piece frees is taken by the next."""
-        return None
 
     def give_up(
         self, connection: Connection, operation: OperationRecord, around: Surroundings, reason: str

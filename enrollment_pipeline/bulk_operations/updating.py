@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from enrollment_pipeline.bulk_operations.execution import Prepared, Step, Surroundings
+from enrollment_pipeline.bulk_operations.execution import Executor, Prepared, Step, Surroundings
 from enrollment_pipeline.bulk_operations.selecting import give_up, prepare, step_of
 from enrollment_pipeline.bulk_operations.states import RowOutcome
 from enrollment_pipeline.bulk_operations.store import changing
@@ -24,7 +24,7 @@ SOURCE = "update"
 _CUSTOM = "custom_fields."
 
 
-class UpdateContacts:
+class UpdateContacts(Executor):
     """Sets fields and the status, adds and removes tags; see `Executor`."""
 
     def prepare(
@@ -44,12 +44,6 @@ class UpdateContacts:
                 connection, operation.id, operation.mark, done.mark, source=SOURCE
             )
         return step_of(done, RowOutcome.UPDATED, most=most)
-
-    def end_of_piece(
-        self, connection: Connection, operation: OperationRecord, most: int
-    ) -> int | None:
-        """Return None: each waits for the one before."""
-        return None
 
     def give_up(
         self, connection: Connection, operation: OperationRecord, around: Surroundings, reason: str

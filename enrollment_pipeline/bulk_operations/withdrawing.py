@@ -10,7 +10,7 @@ changes of contacts, and not told apart from the same tag given by somebody else
 
 from sqlalchemy import Connection
 
-from enrollment_pipeline.bulk_operations.execution import Prepared, Step, Surroundings
+from enrollment_pipeline.bulk_operations.execution import Executor, Prepared, Step, Surroundings
 from enrollment_pipeline.bulk_operations.states import RowOutcome
 from enrollment_pipeline.bulk_operations.store import withdrawing
 from enrollment_pipeline.bulk_operations.store.operations import OperationRecord
@@ -18,7 +18,7 @@ from enrollment_pipeline.bulk_operations.store.withdrawing import Withdrawal
 from enrollment_pipeline.errors import JobNotFoundError
 
 
-class WithdrawEnrollments:
+class WithdrawEnrollments(Executor):
     """Ends the enrollments of a job that are still at their first step; see `Executor`."""
 
     def prepare(
@@ -47,12 +47,6 @@ class WithdrawEnrollments:
         )
         counts = {RowOutcome.WITHDRAWN: done.withdrawn, RowOutcome.KEPT: done.kept}
         return Step(done.mark, counts, done=done.rows < most)
-
-    def end_of_piece(
-        self, connection: Connection, operation: OperationRecord, most: int
-    ) -> int | None:
-        """Return None: each waits for the one before."""
-        return None
 
     def give_up(
         self, connection: Connection, operation: OperationRecord, around: Surroundings, reason: str

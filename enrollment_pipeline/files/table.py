@@ -4,10 +4,8 @@ A file is refused as a whole only when no row of it could be trusted: it is miss
 text, or has no columns to go by. A bad row is rejected by itself (`rows`), and the others go on.
 """
 
-import errno
 import os
 import re
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from enrollment_pipeline.files.dialect import announced_delimiter, detect_delimi
 from enrollment_pipeline.files.encoding import EncodingName, Survey, announced_encoding, survey
 from enrollment_pipeline.files.header import column_names, is_header
 from enrollment_pipeline.files.lines import LineCursor, LineSource
+from enrollment_pipeline.files.opening import open_bytes
 from enrollment_pipeline.files.rows import AnyRow, RejectedRow, Row, RowReader
 
 MOST_COLUMNS = 1_000
@@ -80,34 +79,8 @@ def open_table(
         InvalidFileError: The file cannot be read as a table.
     """
     name = name or os.fsencode(path.name).decode("utf-8", "replace")
-    with _open(path, name) as handle:
+    with open_bytes(path, name) as handle:
         yield _read_table(handle, name, max_bytes, max_lines)
-
-
-def _open(path: Path, name: str) -> BinaryIO:
-    try:
-        # A device or a pipe is recognised before it is opened: opening a pipe may never return.
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise InvalidFileError(
-                f'"{name}" is a folder, not a file.', remedy="Name one CSV file."
-            )
-        if not stat.S_ISREG(mode):
-            raise InvalidFileError(
-                f'"{name}" is a device or a pipe, not a file.',
-                remedy="Write its content to a file first, and name that.",
-            )
-        return path.open("rb")
-    except (OSError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno in (errno.ENOENT, errno.ENOTDIR):
-            raise InvalidFileError(
-                f'There is no file "{name}".', remedy="Check the path and its spelling."
-            ) from error
-        reason = error.strerror if isinstance(error, OSError) else "its name is not valid"
-        raise InvalidFileError(
-            f'"{name}" cannot be read: {reason}.',
-            remedy="Check the path, and that the user who runs this may read the file.",
-        ) from error
 
 
 def _read_table(handle: BinaryIO, name: str, max_bytes: int | None, max_lines: int | None) -> Table:

@@ -4,6 +4,7 @@ from sqlalchemy import Connection
 
 from enrollment_pipeline.bulk_operations.execution import (
     AgainError,
+    Executor,
     Prepared,
     Step,
     Surroundings,
@@ -19,7 +20,7 @@ from enrollment_pipeline.bulk_operations.store.operations import OperationRecord
 _DONE = 1
 
 
-class ExportContacts:
+class ExportContacts(Executor):
     """The executor of exports."""
 
     def prepare(
@@ -64,12 +65,6 @@ class ExportContacts:
             total=found.rows,
             notes=found.notes,
         )
-
-    def end_of_piece(
-        self, connection: Connection, operation: OperationRecord, most: int
-    ) -> int | None:
-        """Return None: an export is one piece."""
-        return None
 
     def give_up(
         self, connection: Connection, operation: OperationRecord, around: Surroundings, reason: str

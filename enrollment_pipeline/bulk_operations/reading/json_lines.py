@@ -17,18 +17,18 @@ from enrollment_pipeline.bulk_operations.reading.json_values import (
     Unusable,
     parse_object,
 )
-from enrollment_pipeline.bulk_operations.reading.opening import (
-    checked_size,
-    open_bytes,
-    refuse_too_many,
-    refuse_too_wide,
-)
 from enrollment_pipeline.bulk_operations.reading.sampling import SAMPLE_ROWS, sample_of
 from enrollment_pipeline.errors import InvalidFileError
 from enrollment_pipeline.files.content import SAMPLE_BYTES
 from enrollment_pipeline.files.encoding import Encoding, announced_encoding, survey
 from enrollment_pipeline.files.header import column_names
 from enrollment_pipeline.files.lines import BLOCK_BYTES, SURROGATE, LineCursor, LineSource
+from enrollment_pipeline.files.opening import (
+    checked_size,
+    open_bytes,
+    refuse_too_many,
+    refuse_too_wide,
+)
 from enrollment_pipeline.files.rows import MOST_RECORD_CHARACTERS, AnyRow, RejectedRow, Row, reject
 from enrollment_pipeline.files.table import MOST_COLUMNS
 

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import duckdb
 
-from enrollment_pipeline.bulk_operations.reading.opening import (
+from enrollment_pipeline.bulk_operations.reading.sampling import SAMPLE_ROWS, sample_of
+from enrollment_pipeline.errors import InvalidFileError
+from enrollment_pipeline.files.header import column_names
+from enrollment_pipeline.files.opening import (
     checked_size,
     open_bytes,
     refuse_too_many,
     refuse_too_wide,
 )
-from enrollment_pipeline.bulk_operations.reading.sampling import SAMPLE_ROWS, sample_of
-from enrollment_pipeline.errors import InvalidFileError
-from enrollment_pipeline.files.header import column_names
 from enrollment_pipeline.files.rows import AnyRow, Row
 from enrollment_pipeline.files.table import MOST_COLUMNS
 

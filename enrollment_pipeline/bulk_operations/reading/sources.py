@@ -11,11 +11,11 @@ from pathlib import Path, PurePath
 from typing import Literal, Protocol
 
 from enrollment_pipeline.bulk_operations.reading.json_lines import open_json_lines
-from enrollment_pipeline.bulk_operations.reading.opening import open_bytes
 from enrollment_pipeline.bulk_operations.reading.parquet import MAGIC, open_parquet
 from enrollment_pipeline.files.content import SAMPLE_BYTES
 from enrollment_pipeline.files.encoding import Encoding, announced_encoding
 from enrollment_pipeline.files.formulas import unescape_formula
+from enrollment_pipeline.files.opening import open_bytes
 from enrollment_pipeline.files.rows import AnyRow, RejectedRow, Row
 from enrollment_pipeline.files.table import Table, open_table
 

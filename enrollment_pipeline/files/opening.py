@@ -1,6 +1,6 @@
-"""Opens the file of a request for reading bytes, or says why it cannot be read.
+"""Opens a file for reading bytes, or says why it cannot be read.
 
-Not here: what is in it. `files.table` opens delimited files by itself, with the same words.
+Not here: what is in it.
 """
 
 import errno
@@ -20,9 +20,13 @@ def open_bytes(path: Path, name: str) -> BinaryIO:
     """
     try:
         # A device or a pipe is recognised before it is opened: opening a pipe may never return.
-        if not stat.S_ISREG(path.stat().st_mode):
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise InvalidFileError(f'"{name}" is a folder, not a file.', remedy="Name one file.")
+        if not stat.S_ISREG(mode):
             raise InvalidFileError(
-                f'"{name}" is a folder, a device or a pipe, not a file.', remedy="Name one file."
+                f'"{name}" is a device or a pipe, not a file.',
+                remedy="Write its content to a file first, and name that.",
             )
         return path.open("rb")
     except (OSError, ValueError) as error:
