@@ -1,4 +1,4 @@
-"""One embedded Postgres for the whole suite, and an account of its own for each test."""
+"""One embedded Postgres for each process of the suite, and an account of its own for each test."""
 
 import os
 import shutil
@@ -6,6 +6,7 @@ import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import hypothesis
@@ -21,6 +22,9 @@ from enrollment_pipeline.storage.embedded import stop_server
 from enrollment_pipeline.storage.engine import database_urls, open_database
 from enrollment_pipeline.storage.tenancy import Database
 
+# The home folders that were given to other processes of the suite.
+HOMES = pytest.StashKey[list[Path]]()
+
 # How long an example takes says more about the machine than about the rule.
 hypothesis.settings.register_profile("suite", deadline=None)
 hypothesis.settings.load_profile("suite")
@@ -35,18 +39,58 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.fixture(scope="session")
-def home() -> Iterator[Path]:
-    """The home folder that the suite, and every process it starts, works in."""
-    # Short, because the server's socket lives in it, and outside of any checkout.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Run tests in this process, as with `-n 0`, unless they are the whole suite.
+
+    Starting others takes seconds, which a part of it is seldom worth; `-n 2` asks for them. A slow
+    test needs the machine for itself: it starts many processes, and waits for what they do.
+    """
+    suite = {config.rootpath / path for path in config.getini("testpaths")}
+    whole = {Path(argument).resolve() for argument in config.args} == suite
+    quick = config.option.markexpr == "not slow"
+    return None if whole and quick and not config.option.keyword else 0
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Give another process of the suite its home folder."""
+    folder = make_home()
+    node.workerinput["home"] = str(folder)
+    node.config.stash.setdefault(HOMES, []).append(folder)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the servers of processes that were ended, as by Ctrl-C, before they had done so."""
+    for folder in config.stash.get(HOMES, []):
+        remove_home(folder)
+
+
+def make_home() -> Path:
+    """Make a folder for a server and what else there is; short, since its socket lives in it."""
     folder = Path(tempfile.mkdtemp(prefix="ep-"))
     folder.chmod(0o755)
+    return folder
+
+
+def remove_home(folder: Path) -> None:
+    """Stop the server in a home folder, if there is one, and remove the folder."""
+    if folder.exists():
+        stop_server(folder / "postgres")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def home(pytestconfig: pytest.Config) -> Iterator[Path]:
+    """The home folder that this process, and every one it starts, works in."""
+    given = getattr(pytestconfig, "workerinput", {}).get("home")
+    # Outside of any checkout.
+    folder = Path(given) if given else make_home()
     os.environ["ENROLLMENT_HOME"] = str(folder)
     os.environ.pop("ENROLLMENT_DATABASE_URL", None)
     os.environ.pop("DAGSTER_HOME", None)
     yield folder
-    stop_server(folder / "postgres")
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_home(folder)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """Workflows: making them, finding them, and the moves between statuses."""
 
 from collections.abc import Callable
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from sqlalchemy import Connection, text
@@ -70,7 +70,7 @@ def test_the_first_step_is_that_of_the_document(
         ({"name": " "}, "name"),
         ({"name": "x" * 201}, "name"),
         ({"name": "a\nb"}, "control characters"),
-        ({"name": str(uuid4())}, "reads like an id"),
+        ({"name": str(UUID(int=1))}, "reads like an id"),
         ({"name": "x", "reenrollment": "sometimes"}, "reenrollment"),
         ({"name": "x", "required_fields": ["fax"]}, "required_fields"),
     ],
@@ -106,7 +106,7 @@ def test_a_workflow_is_found_by_id_and_by_name_in_any_letter_case(
         assert service.find(database, account, reference).id == workflow_id
 
 
-@pytest.mark.parametrize("reference", ["Nothing", "", str(uuid4())])
+@pytest.mark.parametrize("reference", ["Nothing", "", str(UUID(int=1))])
 def test_an_unknown_workflow_is_refused(
     database: Database, account: Account, reference: str
 ) -> None:
