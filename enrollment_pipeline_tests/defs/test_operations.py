@@ -23,6 +23,7 @@ from enrollment_pipeline.records import Account
 from enrollment_pipeline.runs.in_process import _QUIET, execute
 from enrollment_pipeline.settings import Settings
 from enrollment_pipeline.storage.tenancy import Database
+from enrollment_pipeline_tests.defs.test_queue import clear_queue
 
 Document = dict[str, Any]
 PEOPLE = "email,first name\nann@example.com,Ann\nbob@example.com,Bob\nnobody,\n"
@@ -97,17 +98,7 @@ def launch(instance: dg.DagsterInstance, account: Account) -> Callable[..., Any]
 def tick(instance: dg.DagsterInstance, owner: Engine) -> Iterator[Callable[[], list[Any]]]:
     """Evaluate the queue's sensor over the test's work alone; return the runs it asks for."""
 
-    def clear() -> None:
-        with owner.begin() as connection:
-            connection.execute(text("update enrollment.enrollment_jobs set runner = 'caller'"))
-            connection.execute(
-                text(
-                    "update enrollment.bulk_operations set status = 'cancelled', "
-                    "completed_at = now() where completed_at is null"
-                )
-            )
-
-    clear()
+    clear_queue(owner)
     for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
         instance.report_run_failed(run)
 
@@ -117,7 +108,7 @@ def tick(instance: dg.DagsterInstance, owner: Engine) -> Iterator[Callable[[], l
         return list(result.run_requests or [])
 
     yield evaluate
-    clear()
+    clear_queue(owner)
 
 
 def test_a_run_does_the_operation_and_tells_it_in_metadata_and_checks(

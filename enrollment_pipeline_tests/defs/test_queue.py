@@ -24,9 +24,15 @@ Tick = Callable[[], list[dg.RunRequest]]
 
 
 def clear_queue(owner: Engine) -> None:
-    """Take all jobs out of the queue."""
+    """Take all jobs and operations out of the queue."""
     with owner.begin() as connection:
         connection.execute(text("update enrollment.enrollment_jobs set runner = 'caller'"))
+        connection.execute(
+            text(
+                "update enrollment.bulk_operations set status = 'cancelled', completed_at = now() "
+                "where completed_at is null"
+            )
+        )
         connection.execute(
             text(
                 "update enrollment.enrollment_jobs set status = 'cancelled', completed_at = now() "

@@ -26,6 +26,7 @@ def nothing_else(owner: Engine) -> None:
     """No other account has anything to do."""
     with owner.begin() as connection:
         for statement in (
+            "update enrollment.triggers set active = false where active",
             "update enrollment.events set processed_at = now() where processed_at is null",
             "update enrollment.trigger_evaluations set result = 'late' where result = 'queued'",
             "update enrollment.enrollment_jobs set runner = 'caller' where runner = 'trigger'",
