@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from enrollment_pipeline.accounts.operations import operation as accounted
-from enrollment_pipeline.bulk_operations import closing, frames, notices, report, scheduling
+from enrollment_pipeline.bulk_operations import closing, notices, report, scheduling
 from enrollment_pipeline.bulk_operations.execution import (
     PIECE,
     AgainError,
@@ -222,6 +222,9 @@ class OperationWork:
 
     def changed_fields(self, most: int) -> list[dict[str, Any]]:
         """Return which fields the first `most` changes are of; see `frames.changed_fields`."""
+        # Polars takes a while to load, for which no command should have to wait.
+        from enrollment_pipeline.bulk_operations import frames
+
         with self._database.account(self.account.id) as connection:
             found = changes.first(connection, self._id, most)
         return frames.changed_fields(frames.changes_frame(found))

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from enrollment_pipeline.bulk_operations.execution import Executor, Prepared, Step, Surroundings
+from enrollment_pipeline.bulk_operations.execution import Executor, Step, Surroundings
 from enrollment_pipeline.bulk_operations.guard import require_few_changes
 from enrollment_pipeline.bulk_operations.store import operations
 from enrollment_pipeline.bulk_operations.store.operations import OperationRecord
@@ -17,7 +17,7 @@ from enrollment_pipeline.bulk_operations.store.operations import OperationRecord
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """An operation that is closed, or was told to stop, and the files that tell what it did."""
+    """An operation that is closed, and the files that tell what it did, by name."""
 
     operation: OperationRecord
     files: dict[str, str]
@@ -30,7 +30,7 @@ def files_of(operation: OperationRecord) -> dict[str, str]:
 
 def prepare(
     connection: Connection, operation: OperationRecord, around: Surroundings, executor: Executor
-) -> Prepared:
+) -> None:
     """Resolve the input of an operation in this transaction, and write down what it holds.
 
     Raises:
@@ -47,7 +47,6 @@ def prepare(
         heartbeat_at=datetime.now(UTC),
     )
     require_few_changes(connection, operations.load(connection, operation.id), around, executor)
-    return prepared
 
 
 def record(connection: Connection, operation: OperationRecord, step: Step) -> int:

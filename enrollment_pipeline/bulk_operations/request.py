@@ -38,6 +38,9 @@ class OperationType(StrEnum):
     WITHDRAWAL = "withdrawal"
 
 
+REVERSIBLE = (OperationType.IMPORT, OperationType.UPDATE, OperationType.DELETE)
+"""What changes contacts, and can be rolled back."""
+
 SETTABLE = ("first_name", "last_name", "phone", "birthday", "timezone")
 """Fields that an update may set, beside custom_fields.NAME, tags and status."""
 

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from enrollment_pipeline.bulk_operations.request import (
+    REVERSIBLE,
     OperationRequest,
-    OperationType,
     RollbackRequest,
     WithdrawalRequest,
 )
@@ -19,8 +19,6 @@ from enrollment_pipeline.bulk_operations.store.operations import OperationRecord
 from enrollment_pipeline.enrollment import service as enrollment
 from enrollment_pipeline.errors import InvalidRequestError, NotReversibleError
 from enrollment_pipeline.records import Account
-
-_REVERSIBLE = (OperationType.IMPORT, OperationType.UPDATE, OperationType.DELETE)
 
 
 def require_reversible(
@@ -55,7 +53,7 @@ def refuse_rollback(
     Raises:
         NotReversibleError: it cannot; the message says why.
     """
-    if original.type not in _REVERSIBLE:
+    if original.type not in REVERSIBLE:
         raise NotReversibleError(f"An operation of type {original.type} changes no contacts.")
     if not original.status.closed:
         raise NotReversibleError(

@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from enrollment_pipeline.bulk_operations.request import OperationType
+from enrollment_pipeline.bulk_operations.request import REVERSIBLE, OperationType
 from enrollment_pipeline.bulk_operations.states import OperationStatus
 from enrollment_pipeline.bulk_operations.store.operations import OperationRecord
 from enrollment_pipeline.bulk_operations.store.schedules import ScheduleRecord
@@ -91,8 +91,7 @@ def _files_expire_at(operation: OperationRecord, account: Account) -> datetime |
 def _reversible_until(
     operation: OperationRecord, account: Account, now: datetime
 ) -> datetime | None:
-    changes = (OperationType.IMPORT, OperationType.UPDATE, OperationType.DELETE)
-    if operation.type not in changes or operation.completed_at is None:
+    if operation.type not in REVERSIBLE or operation.completed_at is None:
         return None
     if operation.status in (
         OperationStatus.ROLLED_BACK,

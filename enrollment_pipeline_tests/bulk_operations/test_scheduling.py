@@ -182,10 +182,9 @@ def test_a_cancelled_operation_never_runs(planned: Planned) -> None:
         planned.cancel(operation_id)
 
 
-def test_an_operation_that_is_cancelled_in_the_second_it_falls_due_runs_or_is_cancelled(
+def test_an_operation_that_is_cancelled_in_the_second_it_falls_due_does_nothing(
     planned: Planned,
 ) -> None:
-    ran = cancelled = 0
     for number in range(30):
         tag = f"tag-{number}"
         operation_id = planned.submit(
@@ -208,13 +207,10 @@ def test_an_operation_that_is_cancelled_in_the_second_it_falls_due_runs_or_is_ca
                     # Not yet due, as the queue finds it until then.
                     time.sleep(0.001)
 
-        def end(
-            wanted: UUID = operation_id, told: dict[str, bool] = outcome, at: datetime = due
-        ) -> None:
+        def end(wanted: UUID = operation_id, at: datetime = due) -> None:
             start.wait()  # noqa: B023
             time.sleep(max(0.0, (at - datetime.now(UTC)).total_seconds()))
             planned.cancel(wanted)
-            told["cancelled"] = True
 
         threads = [threading.Thread(target=begin), threading.Thread(target=end)]
         for thread in threads:
@@ -224,10 +220,7 @@ def test_an_operation_that_is_cancelled_in_the_second_it_falls_due_runs_or_is_ca
 
         # Whoever came first: cancelled it is in both cases, and not one row of it is done.
         assert planned.run(operation_id)["status"] == "cancelled"
-        ran += outcome["ran"]
-        cancelled += not outcome["ran"]
         assert not any(tag in tags for tags in planned.tags())
-    assert ran + cancelled == 30
 
 
 def test_cancelling_at_work_keeps_what_is_done_and_it_can_be_rolled_back(
