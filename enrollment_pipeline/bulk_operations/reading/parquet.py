@@ -11,6 +11,7 @@ from pathlib import Path
 
 import duckdb
 
+from enrollment_pipeline.bulk_operations.reading.formats import PARQUET_MAGIC
 from enrollment_pipeline.bulk_operations.reading.sampling import SAMPLE_ROWS, sample_of
 from enrollment_pipeline.errors import InvalidFileError
 from enrollment_pipeline.files.header import column_names
@@ -22,9 +23,6 @@ from enrollment_pipeline.files.opening import (
 )
 from enrollment_pipeline.files.rows import AnyRow, Row
 from enrollment_pipeline.files.table import MOST_COLUMNS
-
-MAGIC = b"PAR1"
-"""The first and the last four bytes of each file (Parquet format specification)."""
 
 # One thread and half a gigabyte are enough for row groups of any usual size; what needs more is
 # refused, not spilled.
@@ -79,7 +77,7 @@ def open_parquet(path: Path, *, max_bytes: int, max_lines: int, name: str) -> It
     """
     with open_bytes(path, name) as handle:
         checked_size(handle, name, max_bytes)
-        if handle.read(len(MAGIC)) != MAGIC:
+        if handle.read(len(PARQUET_MAGIC)) != PARQUET_MAGIC:
             raise _refused(name)
     pattern = "".join(
         f"[{character}]" if character in "*?[" else character for character in str(path.absolute())

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Literal, Protocol
 
+from enrollment_pipeline.bulk_operations.reading.formats import PARQUET_MAGIC
 from enrollment_pipeline.bulk_operations.reading.json_lines import open_json_lines
-from enrollment_pipeline.bulk_operations.reading.parquet import MAGIC, open_parquet
 from enrollment_pipeline.files.content import SAMPLE_BYTES
 from enrollment_pipeline.files.encoding import Encoding, announced_encoding
 from enrollment_pipeline.files.formulas import unescape_formula
@@ -102,6 +102,9 @@ def open_source(
     if known == "jsonl":
         opened = open_json_lines(path, max_bytes=max_bytes, max_lines=max_lines, name=name)
     elif known == "parquet":
+        # DuckDB takes a fifth of a second to load, for which no other command should have to wait.
+        from enrollment_pipeline.bulk_operations.reading.parquet import open_parquet
+
         opened = open_parquet(path, max_bytes=max_bytes, max_lines=max_lines, name=name)
     else:
         opened = _open_delimited(path, max_bytes=max_bytes, max_lines=max_lines, name=name)
@@ -136,7 +139,7 @@ def _format_of(path: Path, name: str) -> KnownFormat:
         return by_suffix
     with open_bytes(path, name) as handle:
         head = handle.read(SAMPLE_BYTES)
-    if head.startswith(MAGIC):
+    if head.startswith(PARQUET_MAGIC):
         return "parquet"
     encoding = announced_encoding(head) or Encoding("utf-8")
     text, _ = encoding.decode(head[encoding.mark_bytes :], final=False)
