@@ -127,8 +127,9 @@ def test_the_formats_say_the_same_about_each_contact(
     assert read["jsonl"] == read["parquet"]
 
 
+# Without control characters: a small CSV with several is refused as binary, by its own rule.
 texts = st.text(
-    st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12
+    st.characters(exclude_categories=["Cs", "Cc"], include_characters="\t\n\r\x85"), max_size=12
 ) | st.text("'=+-@\t a", max_size=4)
 
 
