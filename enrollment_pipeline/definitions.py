@@ -5,6 +5,11 @@ import dagster as dg
 from enrollment_pipeline.defs import ends, inbox, notifications, queue
 from enrollment_pipeline.defs.enrollment import assets, job, lanes, requests, retention
 from enrollment_pipeline.defs.enrollment.queue import JOBS
+from enrollment_pipeline.defs.onboarding import assets as onboarding_assets
+from enrollment_pipeline.defs.onboarding import batches as onboarding_batches
+from enrollment_pipeline.defs.onboarding.forms import submit_onboarding
+from enrollment_pipeline.defs.onboarding.job import onboard_item
+from enrollment_pipeline.defs.onboarding.queue import ITEMS
 from enrollment_pipeline.defs.operations import assets as operation_assets
 from enrollment_pipeline.defs.operations import forms
 from enrollment_pipeline.defs.operations.job import bulk_operation
@@ -27,6 +32,8 @@ def build_definitions() -> dg.Definitions:
             analytics.trigger_analytics,
             library.template_library,
             operation_assets.bulk_operations,
+            onboarding_assets.onboarding_items,
+            onboarding_batches.onboarding_batches,
         ],
         asset_checks=[lanes.enrollment_checks, operation_assets.bulk_operation_checks],
         jobs=[
@@ -42,6 +49,9 @@ def build_definitions() -> dg.Definitions:
             updates.tell_template_updates,
             bulk_operation,
             *forms.JOBS,
+            submit_onboarding,
+            onboard_item,
+            onboarding_batches.count_onboarding,
         ],
         schedules=[
             retention.daily_retention,
@@ -49,9 +59,10 @@ def build_definitions() -> dg.Definitions:
             analytics.daily_trigger_analytics,
             library.daily_template_library,
             updates.daily_template_updates,
+            onboarding_batches.daily_onboarding_batches,
         ],
         sensors=[
-            queue.build_queue((JOBS, OPERATIONS)),
+            queue.build_queue((JOBS, OPERATIONS, ITEMS)),
             inbox.file_inbox,
             ends.enrollment_run_canceled,
             ends.enrollment_run_failed,

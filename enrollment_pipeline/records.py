@@ -55,6 +55,13 @@ class ReenrollmentPolicy(StrEnum):
     ALWAYS = "always"
 
 
+class Subject(StrEnum):
+    """What goes through the steps of a workflow."""
+
+    CONTACT = "contact"
+    ITEM = "item"
+
+
 _ZONES_OF_THE_MACHINE = ("localtime", "posixrules")
 
 
@@ -138,6 +145,9 @@ class AccountSettings(BaseModel):
     export_days: int = Field(
         7, ge=1, le=36_500, description="Days after which the files of an export are removed."
     )
+    onboarding_days: int = Field(
+        30, ge=1, le=36_500, description="Days after which a finished onboarding batch is removed."
+    )
     failure_days: int = Field(
         7,
         ge=1,
@@ -160,7 +170,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """An automation that contacts are enrolled into."""
+    """An automation: contacts are enrolled into it, or items are onboarded by it (`subject`)."""
 
     id: UUID
     name: str
@@ -168,6 +178,7 @@ class Workflow:
     reenrollment: ReenrollmentPolicy
     required_fields: tuple[str, ...]
     first_step: str
+    subject: Subject = Subject.CONTACT
 
     @classmethod
     def from_config(cls, id_: UUID, name: str, status: str, config: dict[str, Any]) -> Self:
@@ -186,6 +197,7 @@ class Workflow:
             ),
             required_fields=tuple(settings.get("required_fields", ())),
             first_step=(steps[0].get("id") if steps else None) or "start",
+            subject=Subject(settings.get("subject", Subject.CONTACT)),
         )
 
 

@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from enrollment_pipeline.errors import ConfigurationError
+from enrollment_pipeline.web.hosts import read_hosts, read_tokens
 
 _PROJECT_MARKS = ("workspace.yaml", "dagster.yaml")
 
@@ -32,7 +33,12 @@ class Settings(BaseSettings):
 
     # Compose files and CI set a variable to nothing where they mean to leave it out.
     model_config = SettingsConfigDict(
-        env_prefix="ENROLLMENT_", env_ignore_empty=True, frozen=True, extra="ignore"
+        env_prefix="ENROLLMENT_",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="ignore",
+        # What is refused may be a secret.
+        hide_input_in_errors=True,
     )
 
     home: Path = Field(
@@ -91,6 +97,20 @@ class Settings(BaseSettings):
         default=False,
         description="On: webhooks may lead to loopback, private and link-local addresses.",
     )
+    http_hosts: str | None = Field(
+        default=None,
+        description="Hosts that http_request steps may reach, with commas between them: "
+        "api.example.com, api.example.com:8443, *.example.com. Default: every public host.",
+    )
+    http_allow_private: bool = Field(
+        default=False,
+        description="On: http_request steps may reach loopback, private and link-local addresses.",
+    )
+    http_tokens: SecretStr | None = Field(
+        default=None,
+        description='Tokens that http_request steps are sent with, as JSON: {"api.example.com": '
+        '"TOKEN"}. Each goes to that host alone.',
+    )
 
     @field_validator("home", "data")
     @classmethod
@@ -99,6 +119,20 @@ class Settings(BaseSettings):
             return path.expanduser()
         except RuntimeError:
             raise ValueError(f"{path.parts[0]} is no user of this machine") from None
+
+    @field_validator("http_hosts")
+    @classmethod
+    def _hosts(cls, text: str | None) -> str | None:
+        if text is not None:
+            read_hosts(text)
+        return text
+
+    @field_validator("http_tokens")
+    @classmethod
+    def _tokens(cls, text: SecretStr | None) -> SecretStr | None:
+        if text is not None:
+            read_tokens(text.get_secret_value())
+        return text
 
     @property
     def reports(self) -> Path:

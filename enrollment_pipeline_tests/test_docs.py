@@ -31,6 +31,8 @@ from enrollment_pipeline.triggers.documents import TriggerSettings
 from enrollment_pipeline.triggers.evaluation import Result
 from enrollment_pipeline.triggers.registry import EVENT_TYPES, EventType, Kind, Parameter
 from enrollment_pipeline.work.progress import Progress
+from enrollment_pipeline.workflows.retrying import is_transient
+from enrollment_pipeline.workflows.step_errors import StepError
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -148,6 +150,17 @@ def test_every_reason_is_documented_with_whether_it_is_retryable() -> None:
 
     assert {code: cells[0] for code, cells in told.items()} == {
         str(reason): "yes" if reason.retryable else "no" for reason in Reason
+    }
+
+
+def test_every_step_error_is_documented_with_whether_it_is_tried_again() -> None:
+    told = {code: cells[0] for code, cells in rows(OPERATIONS, "Step errors").items()}
+
+    assert told.pop("HTTP_STATUS") == "408, 425, 429, 5xx"
+    assert told == {
+        str(code): "yes" if is_transient(code) else "no"
+        for code in StepError
+        if code is not StepError.HTTP_STATUS
     }
 
 

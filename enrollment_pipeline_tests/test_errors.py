@@ -29,6 +29,17 @@ def test_an_error_has_a_code_a_sentence_and_a_remedy_of_its_own(kind: type[Produ
     assert "\n" not in own["__doc__"]
 
 
+def test_every_error_can_be_imported_from_one_place() -> None:
+    waiting: list[type[ProductError]] = [ProductError]
+    for kind in waiting:
+        waiting += kind.__subclasses__()
+
+    assert {kind for kind in waiting if kind.__module__.startswith("enrollment_pipeline.")} == set(
+        KINDS
+    )
+    assert sorted(errors.__all__) == sorted(["Reason", "error_from", *(k.__name__ for k in KINDS)])
+
+
 def test_no_two_errors_have_the_same_code() -> None:
     assert Counter(kind.code for kind in KINDS).most_common(1)[0][1] == 1
 

@@ -11,6 +11,7 @@ from enrollment_pipeline.records import (
     AccountSettings,
     Outcome,
     ReenrollmentPolicy,
+    Subject,
     Workflow,
     WorkflowStatus,
 )
@@ -36,6 +37,7 @@ def test_an_account_without_settings_has_the_limits_of_the_product() -> None:
         "rollback_hours": 24,
         "operation_days": 30,
         "export_days": 7,
+        "onboarding_days": 30,
         "failure_days": 7,
         "max_failure_rows": 1_000,
     }
@@ -93,6 +95,7 @@ def test_a_workflow_without_configuration_enrolls_once_at_a_step_called_start() 
         reenrollment=ReenrollmentPolicy.NEVER_TWICE,
         required_fields=(),
         first_step="start",
+        subject=Subject.CONTACT,
     )
 
 
@@ -102,7 +105,11 @@ def test_a_workflow_is_what_its_configuration_says() -> None:
         "Welcome",
         "active",
         {
-            "settings": {"reenrollment": "after_exit", "required_fields": ["email", "phone"]},
+            "settings": {
+                "subject": "item",
+                "reenrollment": "after_exit",
+                "required_fields": ["email", "phone"],
+            },
             "steps": [{"id": "greet"}, {"id": "remind"}],
         },
     )
@@ -111,6 +118,7 @@ def test_a_workflow_is_what_its_configuration_says() -> None:
     assert workflow.reenrollment is ReenrollmentPolicy.AFTER_EXIT
     assert workflow.required_fields == ("email", "phone")
     assert workflow.first_step == "greet"
+    assert workflow.subject is Subject.ITEM
 
 
 def test_a_row_ends_as_one_of_nine_outcomes() -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from enrollment_pipeline.errors import ConfigurationError
 from enrollment_pipeline.settings import Settings, load_settings, project_folder
@@ -141,3 +142,43 @@ def test_the_home_of_an_unknown_user_is_refused_by_the_name_of_its_variable(
     assert refused.value.message == (
         f"{variable} cannot be used: ~nobody-of-that-name is no user of this machine."
     )
+
+
+def test_hosts_and_tokens_of_services_are_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ENROLLMENT_HTTP_HOSTS", "api.example.com, *.example.com:8443")
+    monkeypatch.setenv("ENROLLMENT_HTTP_ALLOW_PRIVATE", "true")
+    monkeypatch.setenv("ENROLLMENT_HTTP_TOKENS", '{"api.example.com": "s3cret"}')
+
+    settings = load_settings(tmp_path)
+
+    assert settings.http_hosts == "api.example.com, *.example.com:8443"
+    assert settings.http_allow_private
+    assert settings.http_tokens is not None
+    assert settings.http_tokens.get_secret_value() == '{"api.example.com": "s3cret"}'
+    assert "s3cret" not in f"{settings} {settings!r} {settings.model_dump()}"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("HTTP_HOSTS", ",", "it names no host"),
+        ("HTTP_HOSTS", "https://a.example", "'https://a.example' is no host such as "),
+        ("HTTP_TOKENS", "s3cret", "it is no JSON object such as "),
+        ("HTTP_TOKENS", '{"s3cret!": "a.example"}', "host 1 is not written as HOST or HOST:PORT."),
+        ("HTTP_TOKENS", '{"a.example": "s3cret 2"}', "the token of host 1 must be "),
+    ],
+)
+def test_hosts_and_tokens_that_cannot_be_used_are_refused_without_showing_a_token(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str, value: str, told: str
+) -> None:
+    monkeypatch.setenv(f"ENROLLMENT_{variable}", value)
+
+    with pytest.raises(ConfigurationError) as refused:
+        load_settings(tmp_path)
+
+    assert refused.value.message.startswith(f"ENROLLMENT_{variable} cannot be used: {told}")
+    with pytest.raises(ValidationError) as raw:
+        Settings()
+    assert "s3cret" not in f"{refused.value} {raw.value} {raw.value!r}"

@@ -2,10 +2,12 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from enrollment_pipeline.files.documents import read_document
+from enrollment_pipeline.records import Subject
 from enrollment_pipeline.templates.documents import CATEGORIES
 from enrollment_pipeline.templates.shipped_library import shipped_templates
 from enrollment_pipeline.workflows.documents import (
@@ -16,8 +18,9 @@ from enrollment_pipeline.workflows.documents import (
     WorkflowSettings,
 )
 from enrollment_pipeline.workflows.integrations import INTEGRATIONS
-from enrollment_pipeline.workflows.placeholders import FILTERS, ROOTS
+from enrollment_pipeline.workflows.placeholders import FILTERS, ROOTS_FOR_CONTACTS, ROOTS_FOR_ITEMS
 from enrollment_pipeline.workflows.steps import STEP_TYPES, fields_of
+from enrollment_pipeline.workflows.subjects import ITEM_FIELDS, STEPS_FOR_ITEMS, subject_of
 from enrollment_pipeline.workflows.validation import problems_of
 from enrollment_pipeline_tests.test_docs import ROOT, blocks, rows, section
 
@@ -60,7 +63,21 @@ def test_the_guide_names_every_filter_of_placeholders() -> None:
 def test_the_guide_names_every_beginning_of_a_placeholder() -> None:
     told = set(re.findall(r"`([a-z]+)\.[A-Za-z]+`", section(WORKFLOWS, "Placeholders")))
 
-    assert told - set(INTEGRATIONS) == set(ROOTS) - set(INTEGRATIONS)
+    assert told - set(INTEGRATIONS) == {*ROOTS_FOR_CONTACTS, *ROOTS_FOR_ITEMS} - set(INTEGRATIONS)
+
+
+def test_the_guide_names_every_field_of_an_item() -> None:
+    told = re.findall(r"`(item\.[a-z_]+)`", section(WORKFLOWS, "Placeholders"))
+
+    assert sorted(told) == sorted(ITEM_FIELDS.known)
+
+
+def test_the_guide_names_every_step_type_that_items_have() -> None:
+    [told] = re.findall(
+        r"^\* The step types are (.*)\. All others", section(WORKFLOWS, "Items"), re.M
+    )
+
+    assert tuple(re.findall(r"`([a-z_]+)`", told)) == STEPS_FOR_ITEMS
 
 
 def test_the_guide_names_every_setting() -> None:
@@ -85,10 +102,11 @@ def test_the_numbers_of_the_guide_are_those_of_the_program() -> None:
     assert f"at most {MOST_VALUES}" in told["values"][0]
 
 
-def test_the_document_of_the_quick_start_is_valid() -> None:
-    [example] = blocks(WORKFLOWS, "yaml")
+def test_the_documents_of_the_guide_are_valid_one_for_each_subject() -> None:
+    documents = [read_document(one, "the example") for one in blocks(WORKFLOWS, "yaml")]
 
-    assert problems_of(read_document(example, "the example")) == []
+    assert [problems_of(one) for one in documents] == [[], []]
+    assert [subject_of(one) for one in documents] == [Subject.CONTACT, Subject.ITEM]
 
 
 def test_the_guide_lists_every_shipped_template_and_no_other() -> None:
@@ -103,12 +121,18 @@ def test_the_guide_lists_every_shipped_template_and_no_other() -> None:
         one.template.slug: (
             one.template.name,
             one.template.category,
-            one.document["trigger"]["event"],
+            _starts_by(one.document),
             ", ".join(one.document["integrations"]),
         )
         for one in shipped_templates().values()
     }
     assert f"{len(told)} come with the product" in TEMPLATES
+
+
+def _starts_by(document: dict[str, Any]) -> str:
+    if subject_of(document) is Subject.ITEM:
+        return "a submission of items"
+    return str(document["trigger"]["event"])
 
 
 def test_every_category_but_that_of_ones_own_has_shipped_templates() -> None:

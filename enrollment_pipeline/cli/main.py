@@ -23,6 +23,7 @@ from enrollment_pipeline.cli import (
     integrations,
     members,
     notifications,
+    onboarding,
     operations,
     requests,
     retention,
@@ -57,6 +58,7 @@ def _app() -> typer.Typer:
     app.add_typer(members.app, name="members")
     app.add_typer(contacts.app, name="contacts")
     app.add_typer(operations.app, name="operations")
+    app.add_typer(onboarding.app, name="onboarding")
     app.add_typer(workflows.app, name="workflows")
     app.add_typer(integrations.app, name="integrations")
     app.add_typer(templates.app, name="templates")

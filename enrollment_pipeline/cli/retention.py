@@ -1,4 +1,4 @@
-"""`enrollment prune`: removing what an account no longer keeps of its closed jobs."""
+"""`enrollment prune`: removing what an account no longer keeps of its closed work."""
 
 from typing import Annotated
 
@@ -19,7 +19,7 @@ def prune(
         bool, typer.Option("--dry-run", help="Tell what would be removed, and remove nothing.")
     ] = False,
 ) -> None:
-    """Remove old details of closed jobs, old operations, events and the old log of triggers.
+    """Remove old details of jobs, old operations, batches, events, and the log of triggers.
 
     The counts of jobs and the files of their reports stay.
     """
@@ -27,6 +27,7 @@ def prune(
 
     from enrollment_pipeline.bulk_operations import service as operations
     from enrollment_pipeline.enrollment import retention
+    from enrollment_pipeline.onboarding import service as onboarding
     from enrollment_pipeline.records import Permission
     from enrollment_pipeline.triggers import retention as triggers
 
@@ -36,6 +37,7 @@ def prune(
         found = retention.plan(session.database, session.account, now=now)
         events = triggers.plan(session.database, session.account, now=now)
         of_operations = operations.plan(session.database, session.account, now=now)
+        batches = onboarding.plan(session.database, session.account, now=now)
     else:
         found = retention.prune(
             session.database,
@@ -52,7 +54,10 @@ def prune(
             now=now,
             actor=session.requested_by,
         )
-    rows = {**found.rows, **events, **of_operations}
+        batches = onboarding.prune(
+            session.database, session.account, now=now, actor=session.requested_by
+        )
+    rows = {**found.rows, **events, **of_operations, **batches}
     kept = session.account.settings
     session.output.answer(
         {"dry_run": dry_run, "jobs": found.jobs, "rows": rows},

@@ -28,6 +28,7 @@ def workflow_document(found: "AnyWorkflow") -> dict[str, Any]:
             "workflow_id": found.id,
             "name": found.name,
             "status": found.status,
+            "subject": found.subject,
             "reenrollment": found.reenrollment,
             "required_fields": found.required_fields,
         }
@@ -55,6 +56,16 @@ def workflow_document(found: "AnyWorkflow") -> dict[str, Any]:
     }
 
 
+def _taking(document: Mapping[str, Any]) -> dict[str, str]:
+    """Return whom a workflow takes, and on what terms; items have none."""
+    if document["subject"] != "contact":
+        return {"For": f"{document['subject']}s"}
+    return {
+        "Enters again": document["reenrollment"],
+        "Requires": ", ".join(document["required_fields"]) or "nothing",
+    }
+
+
 def workflow_facts(
     document: Mapping[str, Any], update: Mapping[str, Any] | None
 ) -> "RenderableType":
@@ -63,8 +74,7 @@ def workflow_facts(
     told = {
         "Workflow": document["name"],
         "Status": document["status"],
-        "Enters again": document["reenrollment"],
-        "Requires": ", ".join(document["required_fields"]) or "nothing",
+        **_taking(document),
         "Version": document["version"],
     }
     if template is not None:
@@ -84,13 +94,14 @@ def workflows_table(found: Iterable["StoredWorkflow"]) -> "RenderableType":
             one.workflow.name,
             one.workflow.status,
             "" if one.plain else len(one.config["steps"]),
+            one.workflow.subject,
             one.workflow.reenrollment,
             ", ".join(one.workflow.required_fields),
             one.id,
         )
         for one in found
     ]
-    return table("Name", "Status", "Steps", "Enters again", "Requires", "Id", rows=rows)
+    return table("Name", "Status", "Steps", "For", "Enters again", "Requires", "Id", rows=rows)
 
 
 def problems_table(problems: Iterable[Mapping[str, str]]) -> "RenderableType":

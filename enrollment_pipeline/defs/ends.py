@@ -8,9 +8,11 @@ import dagster as dg
 
 from enrollment_pipeline.bulk_operations.engine import OperationWork
 from enrollment_pipeline.defs.enrollment.job import bulk_enrollment
+from enrollment_pipeline.defs.onboarding.job import onboard_item
 from enrollment_pipeline.defs.operations.job import bulk_operation
 from enrollment_pipeline.defs.product import TERMINATED_BY, Product, Work, explained
 from enrollment_pipeline.enrollment.phases import Phases
+from enrollment_pipeline.onboarding.engine import ItemWork
 from enrollment_pipeline.runs.history import WILL_RETRY, was_terminated
 from enrollment_pipeline.storage.patience import patiently
 
@@ -29,12 +31,13 @@ class Told(Work, Protocol):
 _KINDS: dict[str, Callable[..., Told]] = {
     str(bulk_enrollment.name): Phases,
     str(bulk_operation.name): OperationWork,
+    str(onboard_item.name): ItemWork,
 }
 
 
 @dg.run_status_sensor(
     run_status=dg.DagsterRunStatus.CANCELED,
-    monitored_jobs=[bulk_enrollment, bulk_operation],
+    monitored_jobs=[bulk_enrollment, bulk_operation, onboard_item],
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Ends the work of a run that was terminated before it began, or by force.",
 )
@@ -48,7 +51,7 @@ def enrollment_run_canceled(
 
 
 @dg.run_failure_sensor(
-    monitored_jobs=[bulk_enrollment, bulk_operation],
+    monitored_jobs=[bulk_enrollment, bulk_operation, onboard_item],
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Tells that a run has failed and nobody goes on with its work.",
 )

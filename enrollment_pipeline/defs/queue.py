@@ -30,12 +30,11 @@ from enrollment_pipeline.work.queueing import (
     fair_order,
     is_lost,
     run_key,
+    run_tags,
     turn_of,
 )
 
 _UNSUCCESSFUL = (dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.FAILURE)
-# Runs handed over in one tick where Dagster itself has no limit.
-MOST_AT_ONCE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,8 @@ def build_queue(kinds: Sequence[WorkKind]) -> dg.SensorDefinition:
         """Ask for as many runs as can begin to work.
 
         The rest waits here and not in Dagster's own queue, where whoever came first would be served
-        first, with all his work. The run key holds the work and its attempt, so that an attempt
+        first, with all his work, and where a run that a limit of its tags holds back would keep a
+        place from others. The run key holds the work and its attempt, so that an attempt
         gets one run however often it is asked for.
         """
         settings = product.settings()
@@ -100,8 +100,11 @@ def build_queue(kinds: Sequence[WorkKind]) -> dg.SensorDefinition:
                 and _managed(context, work, by_name[work.kind].finish, database, settings)
             ]
         at_work = Counter(work.account_id for work, turn in turns if turn is Turn.WAIT)
-        places = free_places(context.instance, MOST_AT_ONCE)
-        chosen = fair_order(waiting, at_work, places)
+        places, room = free_places(context.instance)
+        for work in ended:
+            # Its report is asked for in any case: nobody would come back to work that is closed.
+            room.take(run_tags(work))
+        chosen = fair_order(waiting, at_work, places, room)
         if len(chosen) < len(waiting):
             context.log.info(f"{len(waiting) - len(chosen)} pieces of work wait for a free place.")
         asked = [(work, run_key(work)) for work in chosen]
@@ -182,8 +185,5 @@ def _run_request(kind: WorkKind, work: QueuedWork, key: str) -> dg.RunRequest:
         run_key=key,
         job_name=kind.job.name,
         partition_key=str(work.work_id),
-        tags={
-            "enrollment/account": work.account_name,
-            f"enrollment/{work.kind}": str(work.work_id),
-        },
+        tags=run_tags(work),
     )

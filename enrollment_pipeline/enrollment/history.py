@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -22,6 +22,7 @@ from enrollment_pipeline.storage.paging import offset_of
 from enrollment_pipeline.storage.tenancy import Database
 from enrollment_pipeline.storage.workflow_rows import find_workflow
 from enrollment_pipeline.work import following
+from enrollment_pipeline.work.bounds import since_of, until_of
 
 
 def describe(
@@ -86,8 +87,8 @@ def list_jobs(
         )
     offset = offset_of(limit, page)
     zone = ZoneInfo(account.settings.timezone)
-    first = _moment("since", since, zone) if since is not None else None
-    end = _moment("until", until, zone, whole_day=True) if until is not None else None
+    first = since_of(since, zone) if since is not None else None
+    end = until_of(until, zone) if until is not None else None
     with database.account(account.id) as connection:
         wanted = JobFilter(
             status=JobStatus(status) if status else None,
@@ -165,31 +166,6 @@ def write_report(database: Database, settings: Settings, account: Account, job_i
             remedy=f"Its counts are kept: enrollment status {job_id}",
         )
     Phases(database, settings, job_id).report()
-
-
-def _moment(name: str, text: str, zone: ZoneInfo, *, whole_day: bool = False) -> datetime:
-    """Return the instant that a date or a time means; with `whole_day`, the end of a date."""
-    try:
-        day = _as_date(text)
-        if day is None:
-            moment = datetime.fromisoformat(text)
-        else:
-            moment = datetime.combine(day + timedelta(days=whole_day), time())
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=zone)
-        return moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise InvalidRequestError(
-            f"{name}: {text!r} is not a date or a time.",
-            remedy="Use an ISO date such as 2027-01-05, or a time such as 2027-01-05T09:00+01:00.",
-        ) from None
-
-
-def _as_date(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
 
 
 def follow(

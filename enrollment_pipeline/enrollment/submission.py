@@ -13,7 +13,7 @@ from enrollment_pipeline.accounts.operations import operation
 from enrollment_pipeline.enrollment.request import BulkEnrollmentRequest
 from enrollment_pipeline.enrollment.states import JobStatus
 from enrollment_pipeline.enrollment.store import jobs
-from enrollment_pipeline.enrollment.transitions import require_active
+from enrollment_pipeline.enrollment.transitions import require_active, require_contacts
 from enrollment_pipeline.errors import (
     InvalidStateError,
     RequestIdUsedError,
@@ -100,6 +100,7 @@ def create_job(
         RefusedError: the request cannot be accepted.
     """
     workflow = find_workflow(connection, request.workflow)
+    require_contacts(workflow)
     require_active(workflow.name, workflow.status)
     scheduled_at = due_time(request.scheduled_at, request.timezone, account)
     selection, content = _kept_selection(request, account)

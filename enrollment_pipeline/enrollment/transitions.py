@@ -22,6 +22,7 @@ from enrollment_pipeline.errors import (
     InvalidRequestError,
     JobIncompleteError,
     WorkflowInactiveError,
+    WrongSubjectError,
 )
 from enrollment_pipeline.limits.service import budget_of
 from enrollment_pipeline.records import (
@@ -29,6 +30,8 @@ from enrollment_pipeline.records import (
     EligibilityRule,
     Outcome,
     ReenrollmentPolicy,
+    Subject,
+    Workflow,
     WorkflowStatus,
 )
 from enrollment_pipeline.selections.resolving import resolve
@@ -207,6 +210,20 @@ def require_active(name: str, status: WorkflowStatus) -> None:
         raise WorkflowInactiveError(
             f"The workflow {name!r} is {status}; only an active one takes enrollments.",
             remedy=f"Activate it with: enrollment workflows activate {name!r}",
+        )
+
+
+def require_contacts(workflow: Workflow) -> None:
+    """Do nothing for a workflow that contacts are enrolled into.
+
+    Raises:
+        WrongSubjectError: it is for items.
+    """
+    if workflow.subject is not Subject.CONTACT:
+        raise WrongSubjectError(
+            f"The workflow {workflow.name!r} takes items, not contacts.",
+            remedy="Name a workflow for contacts; items are submitted with: "
+            "enrollment onboarding submit",
         )
 
 

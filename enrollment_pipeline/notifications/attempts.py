@@ -5,8 +5,9 @@ the other side asks for patience.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
+
+from enrollment_pipeline.web import answers
 
 # After the first attempt, after the second, and so on; the sixth is the last.
 WAITS = (
@@ -19,11 +20,6 @@ WAITS = (
 MOST_ATTEMPTS = len(WAITS) + 1
 # No receiver can hold a message back for longer than we would by ourselves.
 LONGEST_WAIT = WAITS[-1]
-
-# Request Timeout, Too Early, Too Many Requests.
-_PATIENCE_ASKED = frozenset({408, 425, 429})
-
-_SHOWN_AT_MOST = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,29 +52,10 @@ def wait_after(attempts: int) -> timedelta:
     return WAITS[min(attempts, len(WAITS)) - 1]
 
 
-def is_retryable_http(status: int) -> bool:
-    """Return whether an HTTP status asks for patience."""
-    return status in _PATIENCE_ASKED or 500 <= status <= 599
-
-
 def retry_after(header: str, now: datetime) -> timedelta | None:
     """Return the wait that a Retry-After header asks for, cut at `LONGEST_WAIT`.
 
     None where it holds neither seconds nor a date to come.
     """
-    if header.isascii() and header.isdecimal():
-        # As a number of any length would not fit into a timedelta.
-        return min(LONGEST_WAIT, timedelta(seconds=int(header[:9])))
-    try:
-        at = parsedate_to_datetime(header)
-        # An HTTP date is in GMT; one that names no zone is read so.
-        wait = (at if at.tzinfo else at.replace(tzinfo=UTC)) - now
-    except (ValueError, OverflowError):
-        return None
-    return min(LONGEST_WAIT, wait) if wait > timedelta(0) else None
-
-
-def one_line(text: str) -> str:
-    """Return what the other side said as one short line."""
-    shown = "".join(character if character.isprintable() else " " for character in text)
-    return " ".join(shown.split())[:_SHOWN_AT_MOST]
+    wait = answers.retry_after(header, now)
+    return None if wait is None else min(LONGEST_WAIT, wait)

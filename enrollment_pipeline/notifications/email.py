@@ -21,8 +21,9 @@ from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 from enrollment_pipeline.errors import ConfigurationError
-from enrollment_pipeline.notifications.attempts import Attempt, no_answer, one_line
+from enrollment_pipeline.notifications.attempts import Attempt, no_answer
 from enrollment_pipeline.settings import Settings
+from enrollment_pipeline.web.answers import one_line
 
 # Submission, and submission over TLS (RFC 8314).
 _PORTS = {"smtp": 587, "smtps": 465}

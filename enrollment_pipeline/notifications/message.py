@@ -27,7 +27,7 @@ _HOST_NAME = re.compile(r"(?=.{1,253}\.?\Z)[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?\.?"
 
 
 class Event(StrEnum):
-    """What can be told: of a job, of an operation on contacts, or of a workflow."""
+    """What can be told: of a job, of an operation on contacts, of a workflow, or of onboarding."""
 
     JOB_COMPLETED = "job_completed"
     JOB_COMPLETED_WITH_ERRORS = "job_completed_with_errors"
@@ -41,6 +41,8 @@ class Event(StrEnum):
     OPERATION_CANCELLED = "operation_cancelled"
     RUN_FAILED = "run_failed"
     TEMPLATE_UPDATED = "template_updated"
+    ONBOARDING_FINISHED = "onboarding_finished"
+    ONBOARDING_STEP = "onboarding_step"
 
 
 OPERATION_TYPES = ("import", "export", "update", "delete", "rollback", "withdrawal")
@@ -143,6 +145,35 @@ class TemplatePayload(TypedDict):
     changes: int
 
 
+class BatchPayload(TypedDict):
+    """What a message tells of an onboarding batch that has finished.
+
+    `counts` holds the items by status, which add up to `total`; `success_rate` is in percent, None
+    where no item completed or failed.
+    """
+
+    batch_id: str
+    company: str
+    state: str
+    counts: dict[str, int]
+    total: int
+    success_rate: float | None
+    requested_by: str
+    links: Links
+
+
+class ItemPayload(TypedDict):
+    """What a step of an item's workflow tells."""
+
+    item_id: str
+    batch_id: str
+    company: str
+    role_name: str
+    step: str
+    message: str
+    links: Links
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
     """Something that happened and is to be told.
@@ -155,7 +186,7 @@ class Notice:
     event: Event
     subject_id: UUID
     occasion: str | None
-    payload: JobPayload | OperationPayload | TemplatePayload
+    payload: JobPayload | OperationPayload | TemplatePayload | BatchPayload | ItemPayload
 
     @property
     def asked_for_as(self) -> list[str]:

@@ -91,7 +91,7 @@ def _subject(message: Message) -> dict[str, str | None]:
     """Return what a message is about: one of these, and the others are None."""
     return {
         name: str(message.subject_id) if name in message.payload else None
-        for name in ("job_id", "operation_id", "workflow_id")
+        for name in ("job_id", "operation_id", "workflow_id", "batch_id", "item_id")
     }
 
 

@@ -20,6 +20,8 @@ def subject_of(event: Event, payload: Mapping[str, Any]) -> str:
     """Return the subject of an e-mail: one line, without control characters."""
     if event is Event.TEMPLATE_UPDATED:
         told = f"An update for {payload['workflow_name']}: version {payload['version']}"
+    elif event in (Event.ONBOARDING_FINISHED, Event.ONBOARDING_STEP):
+        told = _onboarding_subject(event, payload)
     elif "operation_id" in payload:
         told = _operation_subject(event, payload)
     else:
@@ -37,6 +39,10 @@ def body_of(event: Event, payload: Mapping[str, Any]) -> str:
     """Return the text of an e-mail."""
     if event is Event.TEMPLATE_UPDATED:
         return _update_body(payload)
+    if event is Event.ONBOARDING_FINISHED:
+        return _batch_body(payload)
+    if event is Event.ONBOARDING_STEP:
+        return _item_body(payload)
     if "operation_id" in payload:
         return _operation_body(event, payload)
     return _job_body(event, payload)
@@ -122,6 +128,45 @@ def _update_body(payload: Mapping[str, Any]) -> str:
         f"What is new:  enrollment templates diff --workflow {workflow}",
         f"Take it over: enrollment templates merge {workflow} --all-unchanged",
     )
+
+
+def _onboarding_subject(event: Event, payload: Mapping[str, Any]) -> str:
+    if event is Event.ONBOARDING_STEP:
+        return f"Onboarding of {payload['role_name']} ({payload['company']})"
+    counts = ", ".join(f"{number:,} {status}" for status, number in _most_first(payload))
+    return f"Onboarding for {payload['company']} has finished: {counts}"
+
+
+def _batch_body(payload: Mapping[str, Any]) -> str:
+    batch_id = payload["batch_id"]
+    rate = payload["success_rate"]
+    facts = {
+        "Company": payload["company"],
+        "State": payload["state"],
+        "Succeeded": None if rate is None else f"{rate} %",
+        "Requested by": payload["requested_by"],
+        "Batch": batch_id,
+        "In the UI": payload["links"]["ui"],
+    }
+    return _lines(
+        "Every item of the batch has ended. Which, and why: "
+        f"enrollment onboarding status {batch_id} --items",
+        "",
+        *_told(facts),
+        "",
+        *_counted("items", payload["total"], _most_first(payload)),
+    )
+
+
+def _item_body(payload: Mapping[str, Any]) -> str:
+    facts = {
+        "Role": payload["role_name"],
+        "Company": payload["company"],
+        "Step": payload["step"],
+        "Batch": payload["batch_id"],
+        "In the UI": payload["links"]["ui"],
+    }
+    return _lines(*(_one_line(line) for line in payload["message"].splitlines()), "", *_told(facts))
 
 
 def _lines(*lines: str) -> str:

@@ -1,51 +1,26 @@
 """Sending a message to a webhook: one signed POST, by the scheme of Standard Webhooks.
 
-Belongs here: the request and what its answer means. Which addresses it may go to is in `addresses`
-and `network`.
+Belongs here: what is sent and what the answer means. How a request is made, and which addresses it
+may go to, is in `web`.
 """
 
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import httpcore
 from standardwebhooks import Webhook
 
-from enrollment_pipeline.notifications.attempts import (
-    Attempt,
-    is_retryable_http,
-    no_answer,
-    one_line,
-    retry_after,
-)
-from enrollment_pipeline.notifications.network import (
-    AddressNotAllowedError,
-    CheckedBackend,
-    Resolve,
-    resolve,
-)
+from enrollment_pipeline.notifications.attempts import Attempt, no_answer, retry_after
+from enrollment_pipeline.web.answers import asks_for_patience, one_line
+from enrollment_pipeline.web.exchange import Answer, Patience, Request, exchange
+from enrollment_pipeline.web.network import AddressNotAllowedError, Resolve, resolve
+from enrollment_pipeline.web.urls import read_url
 
-_PORTS = {"http": 80, "https": 443}
+# Shorter than the first wait of a retry.
+_PATIENCE = Patience()
 _READ_AT_MOST = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a receiver is waited for, in seconds; shorter than the first wait of a retry."""
-
-    connect: float = 5.0
-    read: float = 5.0
-    overall: float = 15.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    status: int
-    retry_after: str
-    beginning: str
 
 
 def post(
@@ -56,7 +31,7 @@ def post(
     secret: str,
     now: datetime,
     allow_private: bool,
-    patience: Patience = Patience(),
+    patience: Patience = _PATIENCE,
     resolve: Resolve = resolve,
 ) -> Attempt:
     """Send a document, and return what came of it.
@@ -65,10 +40,14 @@ def post(
     are not followed.
     """
     body = json.dumps(document, separators=(",", ":"))
-    backend = CheckedBackend(allow_private=allow_private, seconds=patience.overall, resolve=resolve)
+    headers = _headers(body, message_id, secret, now)
     try:
-        answer = _exchange(
-            url, _headers(url, body, message_id, secret, now), body, backend, patience
+        answer = exchange(
+            Request("POST", read_url(url), headers, body.encode("ascii")),
+            allow_private=allow_private,
+            patience=patience,
+            most_bytes=_READ_AT_MOST,
+            resolve=resolve,
         )
     except AddressNotAllowedError:
         return Attempt(
@@ -85,75 +64,17 @@ def post(
     return _meaning(answer, now)
 
 
-def _headers(
-    url: str, body: str, message_id: UUID, secret: str, now: datetime
-) -> list[tuple[str, str]]:
+def _headers(body: str, message_id: UUID, secret: str, now: datetime) -> dict[str, str]:
     at = now.astimezone(UTC)
-    return [
-        ("host", urlsplit(url).netloc),
-        ("user-agent", "enrollment-pipeline"),
-        ("accept-encoding", "identity"),
-        ("connection", "close"),
-        ("content-type", "application/json"),
-        ("content-length", str(len(body))),
-        ("webhook-id", str(message_id)),
-        ("webhook-timestamp", str(int(at.timestamp()))),
-        ("webhook-signature", Webhook(secret).sign(str(message_id), at, body)),
-    ]
-
-
-def _exchange(
-    url: str,
-    headers: list[tuple[str, str]],
-    body: str,
-    backend: CheckedBackend,
-    patience: Patience,
-) -> _Answer:
-    parts = urlsplit(url)
-    target = httpcore.URL(
-        scheme=parts.scheme,
-        host=parts.hostname or "",
-        port=parts.port or _PORTS[parts.scheme],
-        target=parts.path + (f"?{parts.query}" if parts.query else ""),
-    )
-    timeouts = {
-        "connect": patience.connect,
-        "read": patience.read,
-        "write": patience.read,
-        "pool": patience.connect,
+    return {
+        "content-type": "application/json",
+        "webhook-id": str(message_id),
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": Webhook(secret).sign(str(message_id), at, body),
     }
-    with (
-        httpcore.ConnectionPool(network_backend=backend) as pool,
-        pool.stream(
-            "POST",
-            target,
-            headers=headers,
-            content=body.encode("ascii"),
-            extensions={"timeout": timeouts},
-        ) as response,
-    ):
-        given = {name.lower(): value for name, value in response.headers}
-        return _Answer(
-            status=response.status,
-            retry_after=given.get(b"retry-after", b"").decode("latin-1"),
-            beginning=_beginning(response),
-        )
 
 
-def _beginning(response: httpcore.Response) -> str:
-    """Return the first bytes of the answer; the status is known, so trouble here is none."""
-    read = b""
-    try:
-        for piece in response.iter_stream():
-            read += piece
-            if len(read) >= _READ_AT_MOST:
-                break
-    except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError):
-        pass
-    return one_line(read[:_READ_AT_MOST].decode("utf-8", "replace"))
-
-
-def _meaning(answer: _Answer, now: datetime) -> Attempt:
+def _meaning(answer: Answer, now: datetime) -> Attempt:
     status = answer.status
     if 200 <= status <= 299:
         return Attempt(delivered=True, answer_code=status)
@@ -163,7 +84,7 @@ def _meaning(answer: _Answer, now: datetime) -> Attempt:
     return Attempt(
         delivered=False,
         answer_code=status,
-        error=f"{sentence} {answer.beginning}".strip(),
-        retryable=is_retryable_http(status),
-        retry_after=retry_after(answer.retry_after, now),
+        error=f"{sentence} {one_line(answer.body.decode('utf-8', 'replace'))}".strip(),
+        retryable=asks_for_patience(status),
+        retry_after=retry_after(answer.headers.get("retry-after", ""), now),
     )

@@ -5,6 +5,9 @@ from datetime import datetime
 
 import dagster as dg
 
+from enrollment_pipeline.runs.concurrency import MOST_AT_ONCE, tag_limits
+from enrollment_pipeline.work.queueing import Room
+
 PARTITION = "dagster/partition"
 RUN_KEY = "dagster/run_key"
 WILL_RETRY = "dagster/will_retry"
@@ -17,13 +20,21 @@ UNFINISHED = [
 ]
 
 
-def free_places(instance: dg.DagsterInstance, otherwise: int) -> int:
-    """Return how many more runs Dagster would start; `otherwise` where it knows no limit."""
+def free_places(instance: dg.DagsterInstance) -> tuple[int, Room]:
+    """Return how many more runs Dagster would start, and the room that its limits of tags leave.
+
+    The number is `MOST_AT_ONCE` where Dagster knows no limit.
+    """
     queue = instance.get_concurrency_config().run_queue_config
-    limit = queue.max_concurrent_runs if queue is not None else -1
-    if limit < 0:
-        return otherwise
-    return max(0, limit - instance.get_runs_count(dg.RunsFilter(statuses=UNFINISHED)))
+    most = -1 if queue is None else queue.max_concurrent_runs
+    limits = [] if queue is None else tag_limits(queue.tag_concurrency_limits)
+    if most < 0 and not limits:
+        return MOST_AT_ONCE, Room()
+    wanted = dg.RunsFilter(statuses=UNFINISHED)
+    # Where that many are found, no place is left, and the tags of others do not matter.
+    unfinished = instance.get_runs(wanted, limit=most if most > 0 else None)
+    places = MOST_AT_ONCE if most < 0 else max(0, most - len(unfinished))
+    return places, Room(limits, (run.tags for run in unfinished))
 
 
 def on_their_way(instance: dg.DagsterInstance, job_name: str, *, since: datetime) -> int:

@@ -30,7 +30,7 @@ from enrollment_pipeline.storage.tenancy import Database
 
 # The newest migration; a test holds it to the migrations folder. Comparing with a constant spares
 # every start the import of Alembic.
-HEAD = "0006"
+HEAD = "0007"
 APP_ROLE = "enrollment_app"
 OLDEST_SERVER = 150000
 # Seconds, and milliseconds for the last: after a minute a cut line is an error and not a wait.

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from enrollment_pipeline.clocks.recurrence import parse_recurrence
 from enrollment_pipeline.conditions.values import Duration
-from enrollment_pipeline.records import ReenrollmentPolicy, TimeZoneName
+from enrollment_pipeline.records import ReenrollmentPolicy, Subject, TimeZoneName
 from enrollment_pipeline.triggers.documents import MOST_OFFSET_DAYS, EnrollmentLimit
 from enrollment_pipeline.triggers.timing import Lateness, LeapDay
 from enrollment_pipeline.workflows.integrations import INTEGRATIONS
@@ -89,10 +89,12 @@ def kept_integrations(given: object, path: str) -> Any:
 
 
 def kept_settings(given: object, path: str) -> Any:
-    """Keep how a workflow takes contacts, but not where it is carried out."""
+    """Keep whom a workflow is for and how it takes them, but not where it is carried out."""
     if not isinstance(given, Mapping):
         return MISSING
     keeps: dict[str, Keep] = {
+        "subject": one_of(Subject),
+        "estimate": duration,
         "reenrollment": one_of(ReenrollmentPolicy),
         "required_fields": some_of(("email", "phone")),
         "business_hours": boolean,

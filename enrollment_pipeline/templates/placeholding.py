@@ -17,6 +17,7 @@ from enrollment_pipeline.templates.secret_texts import names_a_credential
 from enrollment_pipeline.workflows.documents import MOST_VALUES
 from enrollment_pipeline.workflows.integrations import INTEGRATIONS
 from enrollment_pipeline.workflows.placeholders import FILTERS
+from enrollment_pipeline.workflows.subjects import ATTRIBUTES, CUSTOM_FIELDS
 
 _NAME = r'[^\s.|{}"\']+'
 _placeholder = re.compile(
@@ -41,8 +42,15 @@ _names_a_phone = re.compile(
 _FEWEST_DIGITS = 6
 _LARGEST = 10**30
 
+# What the address of an integration is tried with: a page that everybody may read.
+_ANYWHERE = "https://example.com"
+_LONGEST_URL = 2_000
+
 _LONGEST = 60_000
 """Characters of one text; what is behind them is cut off unread."""
+
+_CONTAINERS = (CUSTOM_FIELDS, "data", ATTRIBUTES, f"item.{ATTRIBUTES}")
+"""Below them, a field has any name."""
 
 _MOST_PASSES = 10
 _MOST_CUTS = 5
@@ -96,9 +104,38 @@ class Placeholding:
         if found is not None:
             self.emptied.add(found[1])
             return self._cleaned(text, path, short=False)
+        only = _placeholder.fullmatch(text)
+        if only is not None and not only["filters"]:
+            # It names what a subject or an account has, and holds nothing of it.
+            written = self._kept_placeholder(only, path)
+            if written is not None:
+                return written
         if not text.strip():
             return ""
         return self._replace(kind, text[:_LONGEST], path)
+
+    def url(self, text: str, path: str) -> str:
+        """Return the address of a request, or a placeholder for all of it.
+
+        One stays that begins with a placeholder and has nothing of somebody behind it: where it
+        leads is said by whoever uses the document. A value that it begins with is emptied.
+        """
+        text = text.replace(GAP, "")
+        first = _placeholder.match(text)
+        if first is not None and (first["root"] == "values" or first["root"] in INTEGRATIONS):
+            bare, kept = self._apart(text, path)
+            tried = bare.replace(GAP, _ANYWHERE, 1)
+            stays = _joined(bare, kept)
+            if (
+                bare.startswith(GAP)
+                and len(stays) <= _LONGEST_URL
+                and not found_in(tried, self.people)
+                and not found_in(bare, self.people)
+            ):
+                if first["root"] == "values":
+                    self.emptied.add(first["rest"])
+                return stays
+        return self.whole(Kind.URL, text, path)
 
     def value_of(self, name: str, text: str, path: str, *, most: int = _LONGEST) -> str:
         """Return a short text with regard to what it is called: any text is a password there."""
@@ -141,16 +178,34 @@ class Placeholding:
         return self._unused(becomes) if name in others else name
 
     def field(self, name: str, path: str) -> str:
-        """Return the name of a contact's or an event's field, renamed where it is personal."""
+        """Return the name of a field, of whomever or whatever, renamed where it is personal."""
         head, dot, rest = name.partition(".")
         if not dot:
             return self.identifier(name, "field", path)
+        if head == "steps":
+            return f"steps.{self._answer(rest, path)}"
+        if head == "item":
+            inner, dot, below = rest.partition(".")
+            if inner != ATTRIBUTES or not dot:
+                return f"item.{self.identifier(rest, 'field', path)}"
+            head, rest = f"item.{ATTRIBUTES}", below
         if head == "data" and "." in rest:
             middle, _, rest = rest.partition(".")
             head = f"data.{self.identifier(middle, 'field', path)}"
-        elif head not in ("custom_fields", "data"):
+        elif head not in _CONTAINERS:
             return self.identifier(name, "field", path)
         return f"{head}.{self.identifier(rest, 'field', path)}"
+
+    def _answer(self, name: str, path: str) -> str:
+        """Return the name of what a step was answered, the step called as it is now."""
+        step, dot, rest = name.partition(".")
+        step_id = self.identifier(step, "step", path)
+        if not dot:
+            return step_id
+        below = self.identifier(rest, "field", path)
+        if is_personal_name(f"{step_id}.{below}", self.people):
+            below = self.identifier(name, "field", path)
+        return f"{step_id}.{below}"
 
     def all_values(self) -> dict[str, str]:
         """Return the values of the sanitised document: its own, then those that were added."""
@@ -249,8 +304,8 @@ class Placeholding:
             return self.identifier(rest, "value", path) if _value_name.fullmatch(rest) else None
         if root == "contact" and rest:
             return self.field(rest, path)
-        if root == "data" and rest:
-            return self.field(f"data.{rest}", path).removeprefix("data.")
+        if root in ("data", "item", "steps") and rest:
+            return self.field(f"{root}.{rest}", path).removeprefix(f"{root}.")
         return None
 
     def _may_stay(self, literal: str | None, path: str) -> bool:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 from enrollment_pipeline.conditions.model import Logic, Operator
 from enrollment_pipeline.conditions.values import instant_of
@@ -34,7 +34,7 @@ from enrollment_pipeline.templates.personal import Kind, is_personal_name
 from enrollment_pipeline.templates.placeholding import Placeholding, Replacement, numbered_names
 from enrollment_pipeline.triggers.registry import EVENT_TYPES
 from enrollment_pipeline.workflows.placeholders import only_placeholder
-from enrollment_pipeline.workflows.steps import HEADER_NAME
+from enrollment_pipeline.workflows.steps import HEADER_NAME, PolicyName
 
 _DEEPEST = 20
 _DEEPEST_TREE = 10
@@ -102,7 +102,7 @@ class _Sanitiser:
         text, short, field = self._text, self._short, self._field
         request: dict[str, Keep] = {
             "method": one_of(("GET", "POST", "PUT", "PATCH", "DELETE")),
-            "url": self._whole(Kind.URL),
+            "url": self._url,
             "headers": self._headers,
             "body": lambda given, path: self._json(given, path, "", _DEEPEST),
         }
@@ -119,15 +119,21 @@ class _Sanitiser:
             "add_tag": {"tag": short(100)},
             "remove_tag": {"tag": short(100)},
             # Its value depends on the field's name.
-            "update_field": {"field": field, "value": self._json_text},
+            "update_field": {"field": field, "value": self._json_text, "enhancement": boolean},
             "webhook": request,
-            "http_request": {**request, "save_as": field},
+            "http_request": {
+                **request,
+                "save_as": field,
+                "timeout": duration,
+                "retry": one_of(get_args(PolicyName)),
+                "enhancement": boolean,
+            },
             "create_task": {
                 "title": text(200),
                 "description": text(5_000),
                 "due": duration,
             },
-            "notify": {"message": text(5_000)},
+            "notify": {"message": text(5_000), "enhancement": boolean},
             "goal": {
                 "goal": self._goal_name,
                 "otherwise": one_of(("continue", "wait", "end")),
@@ -311,6 +317,9 @@ class _Sanitiser:
             for name, value in list(given.items())[:_MOST_STEPS]
             if isinstance(value, str) and self._may_head(name)
         }
+
+    def _url(self, given: object, path: str) -> Any:
+        return self._placeholding.url(given, path) if isinstance(given, str) else MISSING
 
     def _may_head(self, name: object) -> bool:
         return (

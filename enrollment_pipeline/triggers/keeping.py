@@ -20,8 +20,9 @@ from enrollment_pipeline.errors import (
     TriggerLoopError,
     TriggerNotFoundError,
     WorkflowNotFoundError,
+    WrongSubjectError,
 )
-from enrollment_pipeline.records import Account, Permission, Workflow, WorkflowStatus
+from enrollment_pipeline.records import Account, Permission, Subject, Workflow, WorkflowStatus
 from enrollment_pipeline.storage.paging import offset_of
 from enrollment_pipeline.storage.tenancy import Database
 from enrollment_pipeline.storage.workflow_rows import find_workflow
@@ -44,6 +45,7 @@ def create(
         TriggerExistsError: the workflow has another trigger.
         TriggerLoopError: the workflow would start itself, directly or through others.
         WorkflowNotFoundError: the account has no such workflow.
+        WrongSubjectError: the workflow is for items, which no event is about.
     """
     wanted = parse_trigger(document)
     _refuse_ended(account, wanted)
@@ -51,6 +53,7 @@ def create(
         found = find_workflow(connection, workflow)
     with _operation(database, account, actor, "trigger.create", found.id) as doing:
         triggers.lock_all(doing.connection)
+        _refuse_items(find_workflow(doing.connection, str(found.id)))
         present = triggers.of_workflow(doing.connection, found.id, lock=True)
         if present is not None:
             if present.document.as_dict() == wanted.as_dict():
@@ -289,6 +292,15 @@ def _refuse_ended(account: Account, wanted: TriggerDocument) -> None:
         raise InvalidTriggerError(
             f"The trigger is not valid (1 error). parameters: {message}",
             details={"errors": [{"path": "parameters", "message": message}]},
+        )
+
+
+def _refuse_items(workflow: Workflow) -> None:
+    if workflow.subject is not Subject.CONTACT:
+        raise WrongSubjectError(
+            f"The workflow {workflow.name!r} takes items, which no event is about.",
+            remedy="Give the trigger to a workflow for contacts; items are submitted with: "
+            "enrollment onboarding submit",
         )
 
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from urllib.parse import urlsplit
 
+from sqlalchemy import Connection
+
 from enrollment_pipeline.accounts.operations import Operation, operation
 from enrollment_pipeline.errors import IntegrationMissingError, InvalidRequestError
 from enrollment_pipeline.records import Account, Permission
@@ -93,18 +95,26 @@ def _check(integration: Integration, details: Mapping[str, str]) -> None:
         )
 
 
+def details_of_integrations(connection: Connection) -> dict[str, dict[str, str]]:
+    """Return the details of the account's integrations, by name, as placeholders name them."""
+    return {name: one.details for name, one in store.connected(connection).items()}
+
+
 def _fault(name: str, value: str, *, required: bool) -> str | None:
     if not value.strip():
         return "is missing" if required else None
     if len(value) > _LONGEST or not value.isprintable():
         return f"must be one line of at most {_LONGEST} characters"
-    if name == "link" or name.endswith("_link"):
+    if name in ("link", "url") or name.endswith("_link"):
         try:
             parts = urlsplit(value)
         except ValueError:
             parts = urlsplit("")
         if parts.scheme not in ("http", "https") or not parts.hostname or " " in value:
             return "must be an address that begins with https:// or http://"
+        if name == "url" and ("@" in parts.netloc or "#" in value):
+            # No request could be made of it, and what is kept is no secret.
+            return "must be an address without a user name, a password and #"
     return None
 
 

@@ -20,12 +20,13 @@ from pydantic import (
     model_validator,
 )
 
-from enrollment_pipeline.records import ReenrollmentPolicy
+from enrollment_pipeline.records import ReenrollmentPolicy, Subject
 from enrollment_pipeline.workflows.integrations import INTEGRATIONS
 from enrollment_pipeline.workflows.request import WorkflowName
 from enrollment_pipeline.workflows.steps import (
     STEP_TYPES,
     AnyStep,
+    Length,
     ShortText,
     StepId,
     Tree,
@@ -74,10 +75,15 @@ class Goal(BaseModel):
 
 
 class WorkflowSettings(BaseModel):
-    """How a workflow takes contacts."""
+    """Whom a workflow is for, and how it takes them.
+
+    `estimate` is how long one item takes, as far as its author knows.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    subject: Subject = Subject.CONTACT
+    estimate: Length | None = None
     reenrollment: ReenrollmentPolicy = ReenrollmentPolicy.NEVER_TWICE
     required_fields: tuple[Literal["email", "phone"], ...] = ()
     business_hours: StrictBool = False
@@ -149,6 +155,19 @@ def in_order(document: Mapping[str, Any]) -> dict[str, Any]:
                 _sorted(one, order(one)) if isinstance(one, Mapping) else one for one in found[key]
             ]
     return found
+
+
+def entries(document: Mapping[str, Any], key: str) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the path and the content of each of a document's `steps`, or `goals`.
+
+    What is no object is left out: the document may be any JSON.
+    """
+    listed = document.get(key)
+    return [
+        (f"{key}[{index}]", one)
+        for index, one in enumerate(listed if isinstance(listed, list | tuple) else ())
+        if isinstance(one, Mapping)
+    ]
 
 
 def _step_order(step: Mapping[str, Any]) -> tuple[str, ...]:

@@ -70,6 +70,11 @@ _ALL = (
             Detail("phone", "the number that helps"),
         ),
     ),
+    Integration(
+        "role_service",
+        "Checks, assesses and publishes roles.",
+        (Detail("url", "the address that its requests begin with", required=True),),
+    ),
 )
 
 INTEGRATIONS: Mapping[str, Integration] = {one.name: one for one in _ALL}

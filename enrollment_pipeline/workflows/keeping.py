@@ -21,8 +21,9 @@ from enrollment_pipeline.errors import (
     WorkflowExistsError,
     WorkflowLimitError,
     WorkflowNotFoundError,
+    WrongSubjectError,
 )
-from enrollment_pipeline.records import Account, Permission, Workflow, WorkflowStatus
+from enrollment_pipeline.records import Account, Permission, Subject, Workflow, WorkflowStatus
 from enrollment_pipeline.storage.tenancy import Database
 from enrollment_pipeline.storage.workflow_rows import find_workflow
 from enrollment_pipeline.triggers import service as triggers
@@ -32,6 +33,7 @@ from enrollment_pipeline.workflows.documents import KEYS, kept, whole
 from enrollment_pipeline.workflows.problems import Problem
 from enrollment_pipeline.workflows.request import LONGEST_NAME, WorkflowRequest
 from enrollment_pipeline.workflows.store import Lineage, StoredWorkflow
+from enrollment_pipeline.workflows.subjects import subject_of
 from enrollment_pipeline.workflows.validation import problems_of, steps_of
 
 
@@ -126,6 +128,7 @@ def edit(
         WorkflowChangedError: somebody else has changed it.
         WorkflowExistsError: another workflow has the new name.
         WorkflowNotFoundError: the account has no such workflow.
+        WrongSubjectError: it would be for others, and is no draft any more.
     """
     if not isinstance(changes, Mapping):
         raise InvalidWorkflowError("The changes of a workflow are an object.")
@@ -164,13 +167,15 @@ def change(
         )
     before = document_in(doing.connection, present)
     merged = {key: value for key, value in {**before, **changes}.items() if value is not None}
-    if not present.plain:
-        # Taken away, they are to be missed: it does not become one without steps.
+    if not present.plain or subject_of(merged) is Subject.ITEM:
+        # Taken away, they are to be missed: it does not become one without steps. Nothing happens
+        # elsewhere to an item, so that one for items has some.
         merged.setdefault("steps", [])
     if merged == before and template_version is None:
         doing.silent = True
         return show_in(doing.connection, present.id)
     after = keepable(merged)
+    _refuse_others(present.workflow, subject_of(after))
     if not store.name_is_free(doing.connection, after["name"], present.id):
         raise WorkflowExistsError(f"The account has a workflow {after['name']!r} already.")
     refuse(_stranded(doing.connection, present.id, after), after["name"])
@@ -291,6 +296,16 @@ def show_in(connection: Connection, workflow_id: UUID) -> Shown:
     return Shown(stored, document, problems)
 
 
+def document_of(connection: Connection, workflow_id: UUID) -> tuple[Workflow, dict[str, Any]]:
+    """Return a workflow and its whole document, without asking what is wrong with it.
+
+    Raises:
+        WorkflowNotFoundError: the account has no such workflow.
+    """
+    stored = _present(connection, workflow_id)
+    return stored.workflow, document_in(connection, stored)
+
+
 def document_in(connection: Connection, stored: StoredWorkflow) -> dict[str, Any]:
     """Return the whole document of a workflow: what is kept of it, its name and its trigger."""
     trigger = triggers.trigger_of(connection, stored.id)
@@ -333,6 +348,16 @@ def locked(connection: Connection, workflow_id: UUID) -> StoredWorkflow:
 def validate(document: object) -> list[Problem]:
     """Return everything that is wrong with a document, whatever account it is for."""
     return problems_of(document)
+
+
+def _refuse_others(workflow: Workflow, wanted: Subject) -> None:
+    # Contacts or items may be in one that was ever active, or be on their way to it.
+    if workflow.subject is not wanted and workflow.status is not WorkflowStatus.DRAFT:
+        raise WrongSubjectError(
+            f"The workflow {workflow.name!r} is {workflow.status}, and takes {workflow.subject}s; "
+            "only that of a draft can be changed.",
+            remedy="Create a new workflow for the others.",
+        )
 
 
 def _stranded(

@@ -13,7 +13,9 @@ from enrollment_pipeline.conditions.fields import CONTACT_FIELDS, Fields
 from enrollment_pipeline.workflows.integrations import INTEGRATIONS
 
 FILTERS = ("default", "date", "time", "upper", "lower", "title")
-ROOTS = ("contact", "data", "account", "workflow", "values", *INTEGRATIONS)
+_ROOTS_OF_ALL = ("account", "workflow", "values", *INTEGRATIONS)
+ROOTS_FOR_CONTACTS = ("contact", "data", *_ROOTS_OF_ALL)
+ROOTS_FOR_ITEMS = ("item", "steps", *_ROOTS_OF_ALL)
 
 _NAME = r'[^\s.|{}"\']+'
 _FILTER = r'\|\s*(?:default\(\s*"[^"{}]*"\s*\)|[a-z]+)\s*'
@@ -28,11 +30,15 @@ _candidate = re.compile(r"\{\{.{0,300}?\}\}|\{\{|\{%", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Placeholder:
-    """A placeholder that is written rightly; `root` is the name before the first dot."""
+    """A placeholder that is written rightly; `root` is the name before the first dot.
+
+    `otherwise` are the texts of its `default` filters, in their order.
+    """
 
     root: str
     rest: str
     filters: tuple[str, ...] = ()
+    otherwise: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -44,11 +50,30 @@ class Placeholder:
 class Names:
     """What placeholders of one document may name.
 
-    `data` are the fields of the trigger's event, `values` the names of the document's own values.
+    `fields` are those of its subject: a contact's with the trigger's event, or an item's with the
+    answers to its steps; `values` the names of the document's own values.
     """
 
-    data: Fields = CONTACT_FIELDS
+    fields: Fields = CONTACT_FIELDS
     values: Collection[str] = ()
+    of_item: bool = False
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """What names may begin with."""
+        return ROOTS_FOR_ITEMS if self.of_item else ROOTS_FOR_CONTACTS
+
+
+def pieces(text: str) -> Iterator[str | Placeholder]:
+    """Yield the parts of a text in their order: what stands there, and the placeholders in it."""
+    end = 0
+    for found in _placeholder.finditer(text):
+        if found.start() > end:
+            yield text[end : found.start()]
+        yield _read(found)
+        end = found.end()
+    if end < len(text):
+        yield text[end:]
 
 
 def placeholders(text: str) -> Iterator[Placeholder]:
@@ -80,7 +105,13 @@ def faults(text: str, names: Names) -> Iterator[str]:
 
 def _read(found: re.Match[str]) -> Placeholder:
     root, _, rest = found["path"].partition(".")
-    return Placeholder(root, rest, tuple(_filter.findall(_quoted.sub("", found["filters"]))))
+    filters = found["filters"]
+    return Placeholder(
+        root,
+        rest,
+        tuple(_filter.findall(_quoted.sub("", filters))),
+        tuple(text[1:-1] for text in _quoted.findall(filters)),
+    )
 
 
 def _unreadable(written: str) -> str:
@@ -98,9 +129,9 @@ def _fault(placeholder: Placeholder, names: Names) -> str | None:
     unknown = next((one for one in placeholder.filters if one not in FILTERS), None)
     if unknown is not None:
         return f"there is no filter {show(unknown)}; those are {', '.join(FILTERS)}."
-    if placeholder.root not in ROOTS:
+    if placeholder.root not in names.roots:
         return f"there is nothing called {show(placeholder.root)}; names begin with one of " + (
-            f"{', '.join(ROOTS)}."
+            f"{', '.join(names.roots)}."
         )
     return _CHECKS.get(placeholder.root, _integration_fault)(placeholder, names)
 
@@ -113,9 +144,9 @@ def _contact_fault(placeholder: Placeholder, _: Names) -> str | None:
     return None
 
 
-def _data_fault(placeholder: Placeholder, names: Names) -> str | None:
-    found = names.data.find(placeholder.name)
-    return names.data.refusal(placeholder.name) if found is None else None
+def _field_fault(placeholder: Placeholder, names: Names) -> str | None:
+    found = names.fields.find(placeholder.name)
+    return names.fields.refusal(placeholder.name) if found is None else None
 
 
 def _values_fault(placeholder: Placeholder, names: Names) -> str | None:
@@ -138,7 +169,9 @@ def _integration_fault(placeholder: Placeholder, _: Names) -> str | None:
 
 _CHECKS = {
     "contact": _contact_fault,
-    "data": _data_fault,
+    "data": _field_fault,
+    "item": _field_fault,
+    "steps": _field_fault,
     "values": _values_fault,
     "account": _name_fault,
     "workflow": _name_fault,

@@ -4,14 +4,21 @@ Belongs here: nothing but the names. Making and changing them is in `keeping`, t
 `moving`, the integrations that they need in `connecting`, how they look in `tree` and `mermaid`.
 """
 
+from enrollment_pipeline.storage.workflow_rows import find_workflow as find_in
 from enrollment_pipeline.workflows.checking import missing_integrations, refuse
-from enrollment_pipeline.workflows.connecting import connect, disconnect, list_integrations
+from enrollment_pipeline.workflows.connecting import (
+    connect,
+    details_of_integrations,
+    disconnect,
+    list_integrations,
+)
 from enrollment_pipeline.workflows.keeping import (
     Shown,
     add_document,
     change,
     create,
     create_from,
+    document_of,
     edit,
     find,
     free_name,
@@ -39,9 +46,12 @@ __all__ = [
     "connect",
     "create",
     "create_from",
+    "details_of_integrations",
     "disconnect",
+    "document_of",
     "edit",
     "find",
+    "find_in",
     "free_name",
     "list_integrations",
     "list_workflows",

@@ -23,11 +23,20 @@ from pydantic import (
 from enrollment_pipeline.conditions.fields import CONTACT_FIELDS
 from enrollment_pipeline.conditions.values import Duration
 from enrollment_pipeline.workflows.placeholders import only_placeholder
+from enrollment_pipeline.workflows.subjects import ATTRIBUTES, CUSTOM_FIELDS, ITEM_FIELDS
 
 MOST_HEADERS = 50
 MOST_RECIPIENTS = 50
 
+LONGEST_TIMEOUT = 600
+"""Seconds for which the answer to a request may be waited for."""
+
 _url = re.compile(r"https?://[^\s/?#]+\S*", re.IGNORECASE)
+# Blanks are in placeholders only, of which one may stand for the beginning of the address.
+_placed_url = re.compile(
+    r"(?:\{\{[^{}]+\}\}|https?://(?:[^\s{}/?#]|\{\{[^{}]+\}\}))(?:[^\s{}]|\{\{[^{}]+\}\})*",
+    re.IGNORECASE,
+)
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 
 
@@ -63,15 +72,29 @@ def _until(text: str) -> str:
 
 
 def _address(text: str) -> str:
-    if only_placeholder(text) is None and not _url.fullmatch(text):
-        raise ValueError("must be an address that begins with https:// or http://")
+    if not _url.fullmatch(text) and not _placed_url.fullmatch(text):
+        raise ValueError(
+            "must be an address that begins with https:// or http://, or with a placeholder"
+        )
     return text
 
 
 def _own_field(text: str) -> str:
     prefix, _, rest = text.partition(".")
-    if prefix != "custom_fields" or CONTACT_FIELDS.find(text) is None:
-        raise ValueError(f"must be a field of your own such as custom_fields.{rest or 'plan'}")
+    if prefix == ATTRIBUTES and rest and ITEM_FIELDS.find(f"item.{text}") is not None:
+        return text
+    if prefix != CUSTOM_FIELDS or CONTACT_FIELDS.find(text) is None:
+        raise ValueError(
+            f"must be a field of your own such as {CUSTOM_FIELDS}.{rest or 'plan'}, of an item "
+            f"such as {ATTRIBUTES}.{rest or 'plan'}"
+        )
+    return text
+
+
+def _timeout(text: str) -> str:
+    seconds = duration_seconds(text) if Duration.read(text) is not None else 0
+    if not 1 <= seconds <= LONGEST_TIMEOUT:
+        raise ValueError("must be a length of time between 1 second and 10 minutes")
     return text
 
 
@@ -97,8 +120,9 @@ StepId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 ShortText = Annotated[str, _text(200), AfterValidator(_one_line)]
 _Subject = Annotated[str, _text(300), AfterValidator(_one_line)]
 _Tag = Annotated[str, _text(100), AfterValidator(_one_line)]
-_Duration = Annotated[str, AfterValidator(_duration)]
+Length = Annotated[str, AfterValidator(_duration)]
 _OwnField = Annotated[str, AfterValidator(_own_field)]
+PolicyName = Literal["standard", "slow"]
 Tree = dict[str, JsonValue]
 """A condition tree as a document holds it; `conditions.parse` reads it."""
 
@@ -120,6 +144,12 @@ class _Flowing(_Step):
     """A step after which another follows: the one named, or the one below."""
 
     next: StepId | None = None
+
+
+class _Enhancing(_Flowing):
+    """A step that an item may do without: it can be left out, and its failure ends nothing."""
+
+    enhancement: Annotated[StrictBool, AfterValidator(_on)] | None = None
 
 
 class SendEmail(_Flowing):
@@ -149,7 +179,7 @@ class Wait(_Flowing):
     acts: ClassVar[bool] = False
 
     type: Literal["wait"]
-    duration: _Duration | None = None
+    duration: Length | None = None
     until: Annotated[str, AfterValidator(_until)] | None = None
     offset: Annotated[str, AfterValidator(_offset)] | None = None
     business_hours: Annotated[StrictBool, AfterValidator(_on)] | None = None
@@ -193,7 +223,7 @@ class RemoveTag(_Flowing):
     tag: _Tag
 
 
-class UpdateField(_Flowing):
+class UpdateField(_Enhancing):
     """A value for a field of one's own."""
 
     type: Literal["update_field"]
@@ -218,11 +248,16 @@ class Webhook(_Request):
     type: Literal["webhook"]
 
 
-class HttpRequest(_Request):
-    """A request to another program: without its answer the step has failed."""
+class HttpRequest(_Enhancing, _Request):
+    """A request to another program: without its answer the step has failed.
+
+    `retry` says how patient it is with a service that has trouble; see `retrying`.
+    """
 
     type: Literal["http_request"]
     save_as: _OwnField | None = None
+    timeout: Annotated[str, AfterValidator(_timeout)] = "30 seconds"
+    retry: PolicyName = "standard"
 
 
 class CreateTask(_Flowing):
@@ -231,11 +266,11 @@ class CreateTask(_Flowing):
     type: Literal["create_task"]
     title: ShortText
     description: Annotated[str, _text(5_000)] | None = None
-    due: _Duration | None = None
+    due: Length | None = None
     assignee: ShortText | None = None
 
 
-class Notify(_Flowing):
+class Notify(_Enhancing):
     """A message to members of the account."""
 
     type: Literal["notify"]
@@ -293,6 +328,19 @@ DEPRECATED: dict[str, str] = {
     "task": "create_task",
 }
 """Names that step types no longer have, and what each is called now."""
+
+
+def duration_seconds(text: str) -> float:
+    """Return the seconds of a length of time; months and years as they are from 2001 on.
+
+    Raises:
+        ValueError: it is none.
+    """
+    read = Duration.read(text)
+    if read is None:
+        raise ValueError(f"{text!r} is no length of time")
+    begin = datetime(2001, 1, 1)
+    return (read.after(begin) - begin).total_seconds()
 
 
 def fields_of(step_type: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
+from enrollment_pipeline.records import Subject
 from enrollment_pipeline.workflows.wording import (
     ShownStep,
     clean,
@@ -20,6 +21,7 @@ from enrollment_pipeline.workflows.wording import (
     part,
     plain,
     steps_of,
+    subject,
     trigger,
     wait,
 )
@@ -60,9 +62,10 @@ def _parts(document: object, known: Collection[str]) -> Iterator[_Branch]:
         f"Trigger: starts {event}", (*([whom] if whom else []), *_fields(part(given, "settings")))
     )
     steps = steps_of(document)
-    shown = tuple(_step(step, below, known) for step, below in zip_longest(steps, steps[1:]))
+    who = subject(document)
+    shown = tuple(_step(step, below, known, who) for step, below in zip_longest(steps, steps[1:]))
     yield _Branch("Steps" if shown else "Steps: none", branches=shown)
-    goals = tuple(_goal(goal, known) for goal in entries(document, "goals"))
+    goals = tuple(_goal(goal, known, who) for goal in entries(document, "goals"))
     if goals:
         yield _Branch("Goals", branches=goals)
     integrations = entries(document, "integrations")
@@ -76,7 +79,9 @@ def _parts(document: object, known: Collection[str]) -> Iterator[_Branch]:
         yield _Branch("Settings", _fields(settings))
 
 
-def _step(step: ShownStep, below: ShownStep | None, known: Collection[str]) -> _Branch:
+def _step(
+    step: ShownStep, below: ShownStep | None, known: Collection[str], who: Subject
+) -> _Branch:
     label = step.fields.get("label")
     head = f"{step.name} ({step.kind})" + (f": {plain(label)}" if label else "")
     told = _TOLD
@@ -88,12 +93,14 @@ def _step(step: ShownStep, below: ShownStep | None, known: Collection[str]) -> _
         told = _TOLD | {"condition"}
         lines.append(f"if {condition(step.fields.get('condition'))}")
     lines += _fields({key: value for key, value in step.fields.items() if key not in told})
-    return _Branch(head, (*lines, *_ways(step, below, known)))
+    return _Branch(head, (*lines, *_ways(step, below, known, who)))
 
 
-def _ways(step: ShownStep, below: ShownStep | None, known: Collection[str]) -> Iterator[str]:
+def _ways(
+    step: ShownStep, below: ShownStep | None, known: Collection[str], who: Subject
+) -> Iterator[str]:
     """Yield where a step leads, the plain way to the step below only where there is a fork."""
-    default = f"the step below, {below.name}" if below else "the contact is done"
+    default = f"the step below, {below.name}" if below else f"the {who} is done"
     if step.kind == _FORKING:
         yield f"yes: {_to(step.fields.get('then'), '(nothing)', known)}"
         yield f"no: {_to(step.fields.get('else'), default, known)}"
@@ -109,7 +116,7 @@ def _to(target: object, default: str, known: Collection[str]) -> str:
     return f"to {literal(target)}, which is no step"
 
 
-def _goal(goal: object, known: Collection[str]) -> _Branch:
+def _goal(goal: object, known: Collection[str], who: Subject) -> _Branch:
     if not isinstance(goal, Mapping):
         return _Branch(f"(no goal) {literal(goal)}")
     lines = []
@@ -117,7 +124,7 @@ def _goal(goal: object, known: Collection[str]) -> _Branch:
         lines.append(f"reached at {plain(goal['event'])}")
     if goal.get("condition") is not None:
         lines.append(f"reached if {condition(goal['condition'])}")
-    lines.append(f"then: {_to(goal.get('then'), 'the contact leaves the workflow', known)}")
+    lines.append(f"then: {_to(goal.get('then'), f'the {who} leaves the workflow', known)}")
     return _Branch(plain(goal.get("name") or "(no name)"), tuple(lines))
 
 

@@ -15,18 +15,24 @@ from enrollment_pipeline.conditions.explain import show
 from enrollment_pipeline.conditions.fields import CONTACT_FIELDS, Fields
 from enrollment_pipeline.conditions.parse import parse
 from enrollment_pipeline.errors import InvalidConditionError, InvalidTriggerError
+from enrollment_pipeline.records import Subject
 from enrollment_pipeline.triggers.documents import parse_trigger
 from enrollment_pipeline.triggers.registry import EVENT_TYPES
-from enrollment_pipeline.workflows.documents import KEYS, unkeepable
+from enrollment_pipeline.workflows.documents import KEYS, entries, unkeepable
 from enrollment_pipeline.workflows.flow import flow_of
 from enrollment_pipeline.workflows.integrations import INTEGRATIONS
 from enrollment_pipeline.workflows.placeholders import Names, faults, placeholders
 from enrollment_pipeline.workflows.problems import Problem, shape_problems
 from enrollment_pipeline.workflows.steps import STEP_TYPES
+from enrollment_pipeline.workflows.subject_rules import subject_problems
+from enrollment_pipeline.workflows.subjects import item_fields, subject_of
 
 # What leads, asks or names, and is never sent to anybody.
 _NO_TEXTS = frozenset(
-    {"id", "type", "label", "next", "then", "else", "goal", "otherwise", "condition", "field"}
+    {
+        *("id", "type", "label", "next", "then", "else", "goal", "otherwise", "condition"),
+        *("field", "save_as", "timeout", "retry"),
+    }
 )
 _DEEPEST_TEXT = 50
 
@@ -41,19 +47,7 @@ def problems_of(document: object) -> list[Problem]:
         return [Problem("", f"the document {fault}")]
     if not isinstance(document, Mapping):
         return [Problem("", "a workflow is an object.")]
-    rules = (
-        shape_problems,
-        _trigger,
-        _actions,
-        _ids,
-        _flow,
-        _conditions,
-        _goals,
-        _texts,
-        _literal,
-        _listed,
-    )
-    found = [problem for rule in rules for problem in rule(document)]
+    found = [problem for rule in _RULES for problem in rule(document)]
     return sorted(found, key=lambda problem: _place(problem.path))
 
 
@@ -70,7 +64,7 @@ def _place(path: str) -> tuple[int, int]:
 
 def steps_of(document: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     """Return the path and the content of each step that is an object."""
-    return _objects(document, "steps")
+    return entries(document, "steps")
 
 
 def texts_of(step: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -104,6 +98,8 @@ def listed_integrations(document: Mapping[str, Any]) -> list[str]:
 
 def _trigger(document: Mapping[str, Any]) -> Iterator[Problem]:
     trigger = document.get("trigger")
+    if subject_of(document) is Subject.ITEM:
+        return
     if trigger is None:
         yield Problem("trigger", "a workflow needs a trigger: what starts it.", unfinished=True)
         return
@@ -119,9 +115,10 @@ def _actions(document: Mapping[str, Any]) -> Iterator[Problem]:
     if not any(
         isinstance(kind, str) and kind in STEP_TYPES and STEP_TYPES[kind].acts for kind in kinds
     ):
+        example = "http_request" if subject_of(document) is Subject.ITEM else "send_email"
         yield Problem(
             "steps",
-            "a workflow needs a step that does something, such as send_email.",
+            f"a workflow needs a step that does something, such as {example}.",
             unfinished=True,
         )
 
@@ -146,8 +143,8 @@ def _flow(document: Mapping[str, Any]) -> Iterator[Problem]:
             f"there is no step {show(edge.to_step)}.",
             unfinished=True,
         )
-    entries = [goal.get("then") for _, goal in _objects(document, "goals")]
-    for step_id in flow.unreachable([one for one in entries if isinstance(one, str)]):
+    led_to = [goal.get("then") for _, goal in entries(document, "goals")]
+    for step_id in flow.unreachable([one for one in led_to if isinstance(one, str)]):
         yield Problem(paths[step_id], f"no way leads to the step {show(step_id)}.", unfinished=True)
     cycle = flow.restless_cycle()
     if cycle is not None:
@@ -168,7 +165,7 @@ def _conditions(document: Mapping[str, Any]) -> Iterator[Problem]:
     ]
     asked += [
         (f"{path}.condition", goal["condition"])
-        for path, goal in _objects(document, "goals")
+        for path, goal in entries(document, "goals")
         if goal.get("condition") is not None
     ]
     for path, tree in asked:
@@ -178,7 +175,8 @@ def _conditions(document: Mapping[str, Any]) -> Iterator[Problem]:
             read = parse(tree, fields)
         except InvalidConditionError as error:
             for one in error.details["errors"]:
-                # Without a trigger it is not known yet what an event says.
+                # Without a trigger it is not known yet what an event says, and a step that answers
+                # may still be to come.
                 unfinished = document.get("trigger") is None
                 yield Problem(_below(path, one["path"]), one["message"], unfinished=unfinished)
         else:
@@ -189,7 +187,7 @@ def _conditions(document: Mapping[str, Any]) -> Iterator[Problem]:
 def _goals(document: Mapping[str, Any]) -> Iterator[Problem]:
     ids = {step.get("id") for _, step in steps_of(document) if isinstance(step.get("id"), str)}
     names: set[str] = set()
-    for path, goal in _objects(document, "goals"):
+    for path, goal in entries(document, "goals"):
         name, then = goal.get("name"), goal.get("then")
         if isinstance(name, str):
             if name in names:
@@ -197,15 +195,20 @@ def _goals(document: Mapping[str, Any]) -> Iterator[Problem]:
             names.add(name)
         if isinstance(then, str) and then not in ids:
             yield Problem(f"{path}.then", f"there is no step {show(then)}.", unfinished=True)
-        yield from _reached(path, goal)
+        yield from _reached(path, goal, subject_of(document))
     for path, step in steps_of(document):
         wanted = step.get("goal")
         if step.get("type") == "goal" and isinstance(wanted, str) and wanted not in names:
             yield Problem(f"{path}.goal", f"there is no goal {show(wanted)}.", unfinished=True)
 
 
-def _reached(path: str, goal: Mapping[str, Any]) -> Iterator[Problem]:
+def _reached(path: str, goal: Mapping[str, Any], subject: Subject) -> Iterator[Problem]:
     event = goal.get("event")
+    if subject is Subject.ITEM:
+        # An event is refused whatever it is called (`subject_rules`).
+        if event is None and goal.get("condition") is None:
+            yield Problem(path, "a goal of items needs a condition.", unfinished=True)
+        return
     if event is None and goal.get("condition") is None:
         yield Problem(path, "a goal needs an event, a condition or both.", unfinished=True)
     if isinstance(event, str) and (event not in EVENT_TYPES or EVENT_TYPES[event].timed):
@@ -218,7 +221,11 @@ def _reached(path: str, goal: Mapping[str, Any]) -> Iterator[Problem]:
 def _texts(document: Mapping[str, Any]) -> Iterator[Problem]:
     given = document.get("values")
     values = given if isinstance(given, Mapping) else {}
-    names = Names(data=_fields(document), values=[one for one in values if isinstance(one, str)])
+    names = Names(
+        fields=_fields(document),
+        values=[one for one in values if isinstance(one, str)],
+        of_item=subject_of(document) is Subject.ITEM,
+    )
     for path, step in steps_of(document):
         for below, text in texts_of(step):
             for fault in dict.fromkeys(faults(text, names)):
@@ -240,7 +247,7 @@ def _literal(document: Mapping[str, Any]) -> Iterator[Problem]:
     asked = [("trigger", document.get("trigger"))]
     for key in ("steps", "goals"):
         asked += [
-            (f"{path}.condition", one.get("condition")) for path, one in _objects(document, key)
+            (f"{path}.condition", one.get("condition")) for path, one in entries(document, key)
         ]
     for path, value in asked:
         for below, text in _texts_in(path, value, _DEEPEST_TEXT):
@@ -274,19 +281,12 @@ def _listed(document: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _fields(document: Mapping[str, Any]) -> Fields:
     """Return the fields that conditions and placeholders of a document may name."""
+    if subject_of(document) is Subject.ITEM:
+        return item_fields([step for _, step in steps_of(document)])
     trigger = document.get("trigger")
     event = trigger.get("event") if isinstance(trigger, Mapping) else None
     known = EVENT_TYPES.get(event) if isinstance(event, str) else None
     return CONTACT_FIELDS if known is None else known.filters
-
-
-def _objects(document: Mapping[str, Any], key: str) -> list[tuple[str, Mapping[str, Any]]]:
-    listed = document.get(key)
-    return [
-        (f"{key}[{index}]", one)
-        for index, one in enumerate(listed if isinstance(listed, list | tuple) else ())
-        if isinstance(one, Mapping)
-    ]
 
 
 def _texts_in(path: str, value: object, depth: int) -> Iterator[tuple[str, str]]:
@@ -306,6 +306,7 @@ def _below(path: str, rest: str) -> str:
 
 _RULES: tuple[Callable[[Mapping[str, Any]], Iterator[Problem]], ...] = (
     shape_problems,
+    subject_problems,
     _trigger,
     _actions,
     _ids,

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from enrollment_pipeline.conditions.model import MAX_LEVELS, Logic, Operator
+from enrollment_pipeline.records import Subject
+from enrollment_pipeline.workflows.subjects import subject_of
 
 _PHRASES: dict[str, str] = {
     Operator.EQUALS: "is",
@@ -183,9 +185,16 @@ def _from(offset: object) -> str:
     return f"{length[1:]} before " if length.startswith("-") else f"{length} after "
 
 
+def subject(document: object) -> Subject:
+    """Return whom a document is for, contacts where it is no object."""
+    return subject_of(document) if isinstance(document, Mapping) else Subject.CONTACT
+
+
 def trigger(document: object) -> tuple[str, str]:
     """Return when a workflow starts, such as `at tag_added with tag "lead"`, and for whom."""
     given = part(document, "trigger")
+    if not given and subject(document) is Subject.ITEM:
+        return "when an item is submitted", ""
     if not given:
         return "at nothing: there is no trigger", ""
     event = f"at {plain(given.get('event') or _MISSING)}"

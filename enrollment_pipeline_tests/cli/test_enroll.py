@@ -148,6 +148,7 @@ def test_preview_answers_what_the_run_then_does(
         (["run", "--workflow", "Welcome", "--ids", "@/no/such/file"], 2, "USAGE"),
         (["run", "--workflow", "Nobody", "--filter", "{}"], 3, "WORKFLOW_NOT_FOUND"),
         (["run", "--workflow", "Paused", "--filter", "{}"], 3, "WORKFLOW_INACTIVE"),
+        (["run", "--workflow", "Roles", "--filter", "{}"], 3, "WRONG_SUBJECT"),
         (["run", "--workflow", "Welcome", "--csv", "/no/such.csv"], 3, "INVALID_FILE"),
         (["run", "--workflow", "Welcome", "--csv", "/dev/zero"], 3, "INVALID_FILE"),
         (
@@ -172,6 +173,7 @@ def test_a_refusal_has_a_code_a_sentence_and_a_remedy(
 ):
     add_workflow(account)
     add_workflow(account, name="Paused", status="paused")
+    add_workflow(account, name="Roles", subject="item")
 
     answered, document = call(*arguments)
 

@@ -73,6 +73,7 @@ def test_a_workflow_is_created_activated_and_paused(enroll: Enroll, account: Acc
         "workflow_id": str(UUID(created["workflow_id"])),
         "name": "Welcome",
         "status": "draft",
+        "subject": "contact",
         "reenrollment": "always",
         "required_fields": ["phone"],
     }

@@ -77,6 +77,7 @@ def test_a_workflow_is_created_of_a_document(workflows: Call, write: Write) -> N
         "workflow_id": str(UUID(made["workflow_id"])),
         "name": "Welcome",
         "status": "draft",
+        "subject": "contact",
         "reenrollment": "never_twice",
         "required_fields": [],
         "steps": 1,

@@ -33,6 +33,8 @@ def test_the_graph_holds_these_assets_checks_jobs_schedules_and_sensors():
         "trigger_analytics",
         "template_library",
         "bulk_operations",
+        "onboarding_items",
+        "onboarding_batches",
     }
     assert {key.name for key in graph.asset_check_keys} == {
         "outcomes_add_up",
@@ -59,6 +61,9 @@ def test_the_graph_holds_these_assets_checks_jobs_schedules_and_sensors():
         "update_contacts",
         "delete_contacts",
         "roll_back",
+        "submit_onboarding",
+        "onboard_item",
+        "count_onboarding",
     }
     assert {schedule.name for schedule in repository.schedule_defs} == {
         "daily_retention",
@@ -66,6 +71,7 @@ def test_the_graph_holds_these_assets_checks_jobs_schedules_and_sensors():
         "daily_trigger_analytics",
         "daily_template_library",
         "daily_template_updates",
+        "daily_onboarding_batches",
     }
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "enrollment_queue",
@@ -81,7 +87,7 @@ def test_the_selection_comes_before_the_lanes_and_the_report_last():
     graph = build_definitions().resolve_asset_graph()
     order = [key.to_user_string() for key in graph.toposorted_asset_keys]
 
-    others = ("trigger_", "template_", "bulk_")
+    others = ("trigger_", "template_", "bulk_", "onboarding_")
     assert [key for key in order if not key.startswith(others)] == [
         "contact_selection",
         "contact_eligibility",

@@ -23,7 +23,7 @@ from enrollment_pipeline.records import Account
 from enrollment_pipeline.runs.in_process import _QUIET, execute
 from enrollment_pipeline.settings import Settings
 from enrollment_pipeline.storage.tenancy import Database
-from enrollment_pipeline_tests.defs.test_queue import clear_queue
+from enrollment_pipeline_tests.defs.queue_looks import clear_queue
 
 Document = dict[str, Any]
 PEOPLE = "email,first name\nann@example.com,Ann\nbob@example.com,Bob\nnobody,\n"

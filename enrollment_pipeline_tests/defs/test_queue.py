@@ -3,92 +3,37 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import dagster as dg
 import pytest
 from sqlalchemy import Engine, text
 
 from enrollment_pipeline.definitions import defs
-from enrollment_pipeline.defs.enrollment.job import JOB_NAME
-from enrollment_pipeline.defs.product import Product
 from enrollment_pipeline.enrollment import service
 from enrollment_pipeline.records import Account
 from enrollment_pipeline.runs.liveness import HOST, PROCESS, own_tags
 from enrollment_pipeline.settings import Settings
 from enrollment_pipeline.storage.tenancy import Database
+from enrollment_pipeline_tests.defs.queue_looks import adding_runs, asked_for, empty_queue, keys
 
 EVERYBODY = {"type": "filter", "filter": {}}
 Submit = Callable[..., UUID]
 Tick = Callable[[], list[dg.RunRequest]]
 
 
-def clear_queue(owner: Engine) -> None:
-    """Take all jobs and operations out of the queue."""
-    with owner.begin() as connection:
-        connection.execute(text("update enrollment.enrollment_jobs set runner = 'caller'"))
-        connection.execute(
-            text(
-                "update enrollment.bulk_operations set status = 'cancelled', completed_at = now() "
-                "where completed_at is null"
-            )
-        )
-        connection.execute(
-            text(
-                "update enrollment.enrollment_jobs set status = 'cancelled', completed_at = now() "
-                "where status = 'cancelling'"
-            )
-        )
-
-
 @pytest.fixture
 def tick(instance: dg.DagsterInstance, owner: Engine) -> Iterator[Tick]:
     """Evaluate the sensor over the test's jobs alone; return what it asks for."""
-    clear_queue(owner)
-    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
-        instance.report_run_failed(run)
-
-    def evaluate() -> list[dg.RunRequest]:
-        context = dg.build_sensor_context(instance=instance, resources={"product": Product()})
-        result = defs.resolve_sensor_def("enrollment_queue")(context)
-        assert isinstance(result, dg.SensorResult)
-        return list(result.run_requests or [])
-
-    yield evaluate
-    clear_queue(owner)
+    with empty_queue(owner, instance):
+        yield lambda: asked_for(defs.resolve_sensor_def("enrollment_queue"), instance)
 
 
 @pytest.fixture
 def add_run(instance: dg.DagsterInstance) -> Iterator[Callable[..., dg.DagsterRun]]:
     """Put a run of a job into the history, as if a daemon had launched it."""
-    made: list[dg.DagsterRun] = []
-
-    def add(
-        job_id: UUID,
-        status: dg.DagsterRunStatus = dg.DagsterRunStatus.STARTED,
-        attempt: int = 1,
-        **tags: str,
-    ) -> dg.DagsterRun:
-        run = dg.DagsterRun(
-            job_name=JOB_NAME,
-            run_id=str(uuid4()),
-            status=status,
-            tags={
-                "dagster/partition": str(job_id),
-                "dagster/run_key": f"{job_id}:{attempt}",
-                **tags,
-            },
-        )
-        made.append(instance.add_run(run))
-        return run
-
-    yield add
-    for run in made:
-        instance.delete_run(run.run_id)
-
-
-def keys(requests: list[dg.RunRequest]) -> list[str | None]:
-    return [request.run_key for request in requests]
+    with adding_runs(instance) as add:
+        yield add
 
 
 def test_a_submitted_job_gets_one_run_per_attempt(

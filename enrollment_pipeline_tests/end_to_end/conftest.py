@@ -187,6 +187,7 @@ def ui(home: Path, database: object) -> Iterator[Ui]:
             "ENROLLMENT_INBOX_QUIET_SECONDS": "1",
             # The receivers of the tests are on this machine.
             "ENROLLMENT_WEBHOOK_ALLOW_PRIVATE": "true",
+            "ENROLLMENT_HTTP_ALLOW_PRIVATE": "true",
         },
         # Without a session of its own it would inherit that SIGINT is ignored.
         start_new_session=True,

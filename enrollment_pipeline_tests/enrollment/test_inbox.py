@@ -224,6 +224,18 @@ def test_a_workflow_that_is_not_active_takes_no_file(
     assert "enrollment workflows activate" in reason[2]
 
 
+def test_a_workflow_for_items_takes_no_file(inbox: InboxFolder, add_workflow: AddWorkflow) -> None:
+    add_workflow(inbox.account, "Roles", subject="item")
+    inbox.workflow = "Roles"
+    inbox.drop("list.csv")
+
+    inbox.settle()
+
+    _, reason = only(inbox.rejected())
+    assert reason[0] == "WRONG_SUBJECT"
+    assert inbox.jobs() == []
+
+
 def test_in_an_account_with_members_the_inbox_must_be_one(inbox: InboxFolder) -> None:
     inbox.add_member("ann", "account:admin")
     inbox.drop("list.csv")

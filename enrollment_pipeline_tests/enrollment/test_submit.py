@@ -15,6 +15,7 @@ from enrollment_pipeline.errors import (
     InvalidStateError,
     TooManyJobsError,
     WorkflowNotFoundError,
+    WrongSubjectError,
 )
 from enrollment_pipeline_tests.enrollment.conftest import EVERYBODY, Bulk, MakeBulk, manual
 
@@ -34,6 +35,20 @@ def number_of_jobs(bulk: Bulk) -> int:
 def submit(bulk: Bulk, **changes: Any) -> tuple[UUID, bool]:
     request = bulk.request(EVERYBODY, **changes)
     return service.submit(bulk.database, bulk.account, request, source="test")
+
+
+@pytest.mark.parametrize("status", ["active", "draft"])
+def test_no_contacts_are_enrolled_into_a_workflow_for_items(
+    bulk: Bulk, add_workflow: AddWorkflow, status: str
+) -> None:
+    add_workflow(bulk.account, "Roles", status=status, subject="item")
+
+    for ask in (bulk.submit, bulk.preview):
+        with pytest.raises(WrongSubjectError, match="'Roles' takes items, not contacts") as refused:
+            ask(EVERYBODY, "Roles")
+        assert refused.value.code == "WRONG_SUBJECT"
+        assert "enrollment onboarding submit" in refused.value.advice
+    assert number_of_jobs(bulk) == 0
 
 
 def test_the_same_request_id_twice_is_one_job(bulk: Bulk, workflow: UUID) -> None:

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from enrollment_pipeline.notifications.attempts import (
     LONGEST_WAIT,
     MOST_ATTEMPTS,
-    is_retryable_http,
     retry_after,
     wait_after,
 )
@@ -22,16 +21,6 @@ def test_the_waits_grow_from_half_a_minute_to_six_hours() -> None:
 
     assert waits == [30, 120, 600, 3600, 21600]
     assert wait_after(MOST_ATTEMPTS) == timedelta(hours=6)
-
-
-@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 599])
-def test_these_answers_ask_for_another_attempt(status: int) -> None:
-    assert is_retryable_http(status)
-
-
-@pytest.mark.parametrize("status", [300, 301, 302, 304, 308, 400, 401, 403, 404, 409, 410, 422])
-def test_these_answers_end_it(status: int) -> None:
-    assert not is_retryable_http(status)
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ class Tenant:
         """The account itself, with these integrations connected, all by default."""
         for name in names or INTEGRATIONS:
             details = {
-                detail: "https://example.com/x" if detail.endswith("link") else "Somebody"
+                detail: "https://example.com/x" if detail.endswith(("link", "url")) else "Somebody"
                 for detail in INTEGRATIONS[name].required
             }
             workflows.connect(*self.where, name, details, actor="test")

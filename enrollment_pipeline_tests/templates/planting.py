@@ -245,3 +245,82 @@ def _steps(text: Callable[[str], str]) -> list[dict[str, Any]]:
         {"id": "thanks", "type": "send_sms", "body": text("Thanks from {{account.name}}")},
         {"id": "stops", "type": "end"},
     ]
+
+
+def document_for_items(text: Callable[[str], str]) -> dict[str, Any]:
+    """Return a valid document for items whose every text has been through `text`."""
+    return {
+        "schema": 1,
+        "name": text("New roles"),
+        "description": text("Each role of a company, one by one."),
+        "integrations": ["role_service"],
+        "values": {"base": text("https://roles.example.com"), "motto": text("Be kind")},
+        "steps": _steps_for_items(text),
+        "goals": [
+            {
+                "name": text("Known"),
+                "condition": {
+                    "field": "item.attributes.kind",
+                    "operator": "equals",
+                    "value": text("known"),
+                },
+            }
+        ],
+        "settings": {"subject": "item", "estimate": "2 minutes"},
+    }
+
+
+def _steps_for_items(text: Callable[[str], str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": "checks",
+            "type": "http_request",
+            "label": text("Check the role"),
+            "url": "{{role_service.url}}/roles/" + text("check").replace(" ", "-"),
+            "headers": {"X-Company": text("{{item.company}}")},
+            "body": {
+                text("note"): [text("A new role"), "{{item.documents}}"],
+                "attributes": "{{item.attributes}}",
+                "title": text("{{item.name | title}}"),
+            },
+            "save_as": "attributes." + text("found"),
+            "timeout": "2 minutes",
+            "retry": "slow",
+            "enhancement": True,
+        },
+        {
+            "id": "asks",
+            "type": "condition",
+            "condition": {
+                "conditions": [
+                    {
+                        "field": "steps.checks." + text("grade"),
+                        "operator": "equals",
+                        "value": text("good"),
+                    },
+                    {"field": "item.company", "operator": "not_equals", "value": text("nobody")},
+                ]
+            },
+            "then": "sets",
+        },
+        {
+            "id": "sets",
+            "type": "update_field",
+            "field": "attributes." + text("grade"),
+            "value": text("{{steps.checks.grade}}"),
+            "enhancement": True,
+        },
+        {
+            "id": "posts",
+            "type": "http_request",
+            "url": "{{values.base}}/roles?kind=" + text("new").replace(" ", "+"),
+            "body": text("{{item.name}} of {{item.company}}"),
+        },
+        {
+            "id": "tells",
+            "type": "notify",
+            "message": "{{item.attributes." + text("owner") + "}} {{steps.checks.grade}}",
+            "enhancement": True,
+        },
+        {"id": "stops", "type": "end"},
+    ]

@@ -107,6 +107,14 @@ def told(old: Document, new: Document) -> list[tuple[str, str, Any, Any]]:
             ],
         ),
         (
+            document(HELLO, settings={"subject": "item", "estimate": "1 minute"}),
+            document(HELLO | {"retry": "slow"}, settings={"subject": "item", "estimate": "1 hour"}),
+            [
+                ("steps.hello.retry", "added", None, "slow"),
+                ("settings.estimate", "changed", "1 minute", "1 hour"),
+            ],
+        ),
+        (
             document(settings={"reenrollment": "always"}),
             document(settings={"reenrollment": "never_twice"}),
             [("settings.reenrollment", "changed", "always", "never_twice")],

@@ -42,7 +42,8 @@ SHIPPED = {str(one.template.slug): one for one in shipped_templates().values()}
 
 def assert_all_is_kept(clone: Document, template: Document) -> None:
     """Compare field by field, so that a failure says what was lost."""
-    assert clone["trigger"] == parse_trigger(template["trigger"]).as_dict()
+    if "trigger" in template:
+        assert clone["trigger"] == parse_trigger(template["trigger"]).as_dict()
     assert [step["id"] for step in clone["steps"]] == [step["id"] for step in template["steps"]]
     for mine, given in zip(clone["steps"], template["steps"], strict=True):
         assert mine == given

@@ -12,7 +12,7 @@ from enrollment_pipeline import templates
 from enrollment_pipeline.templates.personal import Kind
 from enrollment_pipeline.templates.sanitising import Replacement, sanitise
 from enrollment_pipeline.workflows.validation import problems_of
-from enrollment_pipeline_tests.templates.planting import PEOPLE, document
+from enrollment_pipeline_tests.templates.planting import PEOPLE, document, document_for_items
 
 SHIPPED = sorted(Path(str(templates.__file__)).parent.glob("shipped/**/*.yaml"))
 OF_TEMPLATES = {"slug", "category", "tags", "version"}
@@ -55,6 +55,17 @@ def test_a_document_without_anything_personal_only_loses_where_it_sends_to() -> 
         "steps[6].headers.Content-Type",
         "values.shop_link",
     }
+
+
+def test_a_document_for_items_only_loses_the_address_that_is_its_own() -> None:
+    plain = document_for_items(str)
+    assert problems_of(plain) == []
+
+    result = sanitise(plain, people=PEOPLE)
+
+    plain["values"]["base"] = ""
+    assert result.document == plain
+    assert [one.path for one in result.replaced] == ["values.base"]
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
@@ -112,6 +123,128 @@ def test_what_was_replaced_is_told_without_the_text_itself() -> None:
 )
 def test_placeholders_stay_without_what_is_personal_in_them(written: str, stays: str) -> None:
     assert email(written) == stays
+
+
+@pytest.mark.parametrize(
+    ("written", "stays"),
+    [
+        ("{{item.name}} {{item.attributes}} {{steps.checks}} {{steps.checks.a.b | upper}}",) * 2,
+        ('{{item.attributes.kind | default("new")}}',) * 2,
+        ('{{item.name | default("Anna Schmidt")}}', "{{item.name}}"),
+        ("{{item.attributes.anna_schmidt}}", "{{item.attributes.field_1}}"),
+        ("{{item.anna_schmidt}}", "{{item.field_1}}"),
+        ("{{steps.call_anna_schmidt.a}}", "{{steps.step_1.a}}"),
+        ("{{steps.a.anna_schmidt}}", "{{steps.a.field_1}}"),
+        ("{{steps.a@example.com}}", "{{steps.step_1.com}}"),
+    ],
+)
+def test_placeholders_of_items_stay_without_what_is_personal_in_them(
+    written: str, stays: str
+) -> None:
+    assert step(type="notify", message=written)["message"] == stays
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "{{role_service.url}}",
+        "{{role_service.url}}/roles/check",
+        "{{role_service.url}}/roles/{{item.reference_name}}?kind=new&title={{item.name | lower}}",
+        "{{ shop.link }}/orders?id={{contact.id}}",
+        "{{item.attributes.address}}",
+        "{{contact.custom_fields.hook}}",
+    ],
+)
+def test_an_address_stays_that_leads_to_what_whoever_uses_it_has(url: str) -> None:
+    assert step(type="http_request", url=url)["url"] == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://example.com/roles",
+        "https://example.com/{{item.name}}",
+        "{{role_service.url}}/hooks/x8Kq2Lm9Zp4Wn7",
+        "{{role_service.url}}/roles?token=x1",
+        "{{role_service.url}}/people/anna_schmidt",
+        "{{role_service.url}}/mail/anna@example.com",
+        "{{role_service.url}}@example.com/roles?token={{item.name}}",
+        "{{role_service.token}}/roles",
+        "{{item.attributes.address}}/roles",
+        '{{item.attributes.address | default("https://example.com/x")}}',
+        "{{role_service.url}}/" + "roles/" * 400,
+    ],
+)
+def test_any_other_address_is_asked_for(url: str) -> None:
+    result = shared({"steps": [{"id": "a", "type": "http_request", "url": url}]})
+    assert result["steps"][0]["url"] == "{{values.url_1}}"
+    assert result["values"] == {"url_1": ""}
+
+
+def test_an_address_that_begins_with_a_value_stays_and_the_value_is_asked_for() -> None:
+    result = shared(
+        {
+            "values": {"anna_schmidt": "https://roles.example.com"},
+            "steps": [{"id": "a", "type": "webhook", "url": "{{values.anna_schmidt}}/roles"}],
+        }
+    )
+    assert result["steps"][0]["url"] == "{{values.value_1}}/roles"
+    assert result["values"] == {"value_1": ""}
+
+
+def test_a_step_and_an_attribute_called_by_a_name_are_renamed_wherever_an_item_has_them() -> None:
+    asked = {"operator": "is_empty"}
+    result = shared(
+        {
+            "steps": [
+                {"id": "ask_anna_schmidt", "type": "http_request", "save_as": "attributes.laura"},
+                {"id": "b", "type": "update_field", "field": "attributes.laura"},
+                {
+                    "id": "c",
+                    "type": "condition",
+                    "condition": {
+                        "conditions": [
+                            {"field": "item.attributes.laura", **asked},
+                            {"field": "steps.ask_anna_schmidt.score", **asked},
+                        ]
+                    },
+                },
+                {
+                    "id": "d",
+                    "type": "notify",
+                    "message": "{{steps.ask_anna_schmidt.score}} {{item.attributes.laura}}",
+                },
+            ]
+        }
+    )
+    steps = result["steps"]
+    assert steps[0] == {
+        "id": "step_1",
+        "type": "http_request",
+        "save_as": "attributes.field_1",
+    }
+    assert steps[1]["field"] == "attributes.field_1"
+    assert [one["field"] for one in steps[2]["condition"]["conditions"]] == [
+        "item.attributes.field_1",
+        "steps.step_1.score",
+    ]
+    assert steps[3]["message"] == "{{steps.step_1.score}} {{item.attributes.field_1}}"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"timeout": "Anna", "retry": "slow"},
+        {"timeout": "2 minutes", "retry": "Anna"},
+        {"timeout": ["2 minutes"], "retry": ["slow"], "enhancement": "Anna"},
+    ],
+)
+def test_of_the_patience_of_a_request_only_what_is_one_stays(fields: dict[str, Any]) -> None:
+    kept = step(type="http_request", **fields)
+
+    assert set(kept) - {"id", "type"} == {
+        key for key, value in fields.items() if value in ("2 minutes", "slow")
+    }
 
 
 def test_fifty_values_are_all_and_further_texts_share_the_last_of_their_kind() -> None:
@@ -289,6 +422,14 @@ def test_json_that_is_nested_too_deeply_is_cut() -> None:
     for _ in range(100):
         body = [body]
     assert json.dumps(step(type="webhook", body=body)["body"]) == "[" * 20 + "]" * 20
+
+
+def test_what_is_one_placeholder_stays_whatever_it_is_called() -> None:
+    fields = {"first_name": "{{contact.first_name}}", "token": "{{item.attributes.token}}"}
+    kept = step(type="http_request", body=fields, headers={"X-Key": "{{steps.a.key}}"})
+
+    assert kept["body"] == fields
+    assert kept["headers"] == {"X-Key": "{{steps.a.key}}"}
 
 
 def test_headers_keep_their_names_unless_those_are_personal() -> None:

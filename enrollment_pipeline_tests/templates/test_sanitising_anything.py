@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -10,10 +11,25 @@ from hypothesis import strategies as st
 
 from enrollment_pipeline.templates.sanitising import sanitise
 from enrollment_pipeline.workflows.validation import problems_of
-from enrollment_pipeline_tests.templates.planting import PEOPLE, Planted, document, planted
+from enrollment_pipeline_tests.templates.planting import (
+    PEOPLE,
+    Planted,
+    document,
+    document_for_items,
+    planted,
+)
 
-TEXTS: list[str] = []
-document(lambda text: TEXTS.append(text) or text)  # type: ignore[func-returns-value]
+Build = Callable[[Callable[[str], str]], dict[str, Any]]
+
+
+def _texts_of(build: Build) -> list[str]:
+    texts: list[str] = []
+    build(lambda text: texts.append(text) or text)  # type: ignore[func-returns-value]
+    return texts
+
+
+TEXTS = _texts_of(document)
+TEXTS_FOR_ITEMS = _texts_of(document_for_items)
 
 _json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -42,6 +58,13 @@ _WORDS = (
     *("a@b.example", "+49 170 1234567", "Anna Schmidt", "password: x1y2z3", "{{values.name_1}}"),
     *('{{contact.first_name | default("Anna Schmidt")}}', "{{", "}}", "custom_fields.anna_schmidt"),
     *("https://example.com/?token=x", "{{values.{{values.a}}", "anna_schmidt", "{{contact.a@b.c}}"),
+    *(
+        "{{role_service.url}}/roles/anna_schmidt",
+        "{{values.base}}/x?token=x",
+        "http_request",
+        "item",
+    ),
+    *("item.attributes.anna_schmidt", "{{steps.anna.schmidt}}", "steps.a@b.c", "{{item.a@b.c}}"),
 )
 _near = st.recursive(
     st.none() | st.integers() | st.sampled_from(_WORDS) | st.text(max_size=8),
@@ -68,18 +91,32 @@ def without_separators(text: str) -> str:
 # Nothing personal survives
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    things=st.lists(
-        st.tuples(st.integers(0, len(TEXTS) - 1), planted(), st.sampled_from(["after", "alone"])),
+Things = list[tuple[int, Planted, str]]
+
+
+def _things(texts: list[str]) -> st.SearchStrategy[Things]:
+    """Make up what is planted in so many texts: behind what is there, or in its place."""
+    return st.lists(
+        st.tuples(st.integers(0, len(texts) - 1), planted(), st.sampled_from(["after", "alone"])),
         min_size=1,
         max_size=8,
     )
-)
-def test_nothing_planted_is_anywhere_in_the_result(
-    things: list[tuple[int, Planted, str]],
-) -> None:
-    given_document = _with(things)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(things=_things(TEXTS))
+def test_nothing_planted_is_anywhere_in_the_result(things: Things) -> None:
+    assert_nothing_is_left(document, things)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(things=_things(TEXTS_FOR_ITEMS))
+def test_nothing_planted_for_items_is_anywhere_in_the_result(things: Things) -> None:
+    assert_nothing_is_left(document_for_items, things)
+
+
+def assert_nothing_is_left(build: Build, things: Things) -> None:
+    given_document = _with(build, things)
     before = copy.deepcopy(given_document)
     result = shared(given_document, PEOPLE)
     written = json.dumps(result, ensure_ascii=False)
@@ -94,7 +131,7 @@ def test_nothing_planted_is_anywhere_in_the_result(
         assert serious(problems_of(result)) == []
 
 
-def _with(things: list[tuple[int, Planted, str]]) -> dict[str, Any]:
+def _with(build: Build, things: Things) -> dict[str, Any]:
     """Return the plain document with things in its texts, counted in the order they are built."""
     place = -1
 
@@ -106,7 +143,7 @@ def _with(things: list[tuple[int, Planted, str]]) -> dict[str, Any]:
                 plain = f"{plain}, {thing.text}" if how == "after" else thing.text
         return plain
 
-    return document(text)
+    return build(text)
 
 
 # Whatever comes in

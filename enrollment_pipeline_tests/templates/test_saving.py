@@ -18,7 +18,7 @@ from enrollment_pipeline.errors import (
     TemplateNotFoundError,
     WorkflowNotFoundError,
 )
-from enrollment_pipeline.records import Permission
+from enrollment_pipeline.records import Permission, Subject, WorkflowStatus
 from enrollment_pipeline.templates import service as templates
 from enrollment_pipeline.templates.documents import Origin
 from enrollment_pipeline.templates.saving import Wanted
@@ -35,6 +35,7 @@ from enrollment_pipeline_tests.templates.conftest import (
     with_step,
 )
 from enrollment_pipeline_tests.workflows.conftest import Meanwhile
+from enrollment_pipeline_tests.workflows.examples import for_items
 
 ODD_NAMES = ("Xiomarra", "Quvenzhane", "Okonkwo-Brzezicki")
 
@@ -52,6 +53,32 @@ def save(tenant: Tenant, name: str, workflow: str = "Plain") -> object:
 
 
 # There and back
+
+
+def test_a_workflow_for_items_is_saved_cloned_and_activated_as_it_was(
+    agency: Tenant,
+) -> None:
+    sub = agency.sub_account()
+    made = agency.create(for_items())
+    agency.activate(made.workflow.id)
+    saved = agency.save("Roles", made.workflow.name)
+    agency.share("Roles", sub)
+
+    clone = sub.clone("Roles")
+    sub.activate(clone.workflow.id)
+
+    given = for_items()
+    # Whom it tells is left out.
+    del given["steps"][4]["to"]
+    # Where it is carried out, too.
+    del given["settings"]["target"]
+    assert content(clone.document) == content(given)
+    assert saved.replaced == ()
+    assert sub.show(clone.workflow.id).workflow.subject is Subject.ITEM
+    assert sub.show(clone.workflow.id).workflow.status is WorkflowStatus.ACTIVE
+    assert "starts when an item is submitted" in "\n".join(
+        workflows.tree(sub.preview("Roles").document)
+    )
 
 
 def test_a_workflow_goes_through_a_template_into_another_account_as_it_was(

@@ -40,6 +40,17 @@ def emails(shipped: Shipped) -> list[Document]:
     return [step for step in shipped.document["steps"] if step["type"] == "send_email"]
 
 
+def lines_of(content: object) -> list[str]:
+    """Return the lines of all texts in a field of a step, those of an object with their keys."""
+    if isinstance(content, dict):
+        return [
+            f"{key}: {line}" if isinstance(inner, str) else line
+            for key, inner in content.items()
+            for line in lines_of(inner)
+        ]
+    return str(content).splitlines()
+
+
 def clone_filled(tenant: Tenant, shipped: Shipped) -> UUID:
     asked = tenant.preview(shipped.template.id).values
     made = tenant.clone(shipped.template.id, values=dict.fromkeys(asked, "https://example.com"))
@@ -110,8 +121,8 @@ def test_its_tree_shows_every_step_and_every_line_of_every_text(shipped: Shipped
     for step in shipped.document["steps"]:
         head = f"{step['id']} ({step['type']})"
         assert [line for line in heads if line.lstrip("│├└─ ").startswith(head)]
-        for field in ("subject", "body", "message", "title", "description", "tag"):
-            for line in str(step.get(field, "")).splitlines():
+        for field in ("subject", "body", "message", "title", "description", "tag", "url"):
+            for line in lines_of(step.get(field, "")):
                 assert line.strip() in shown
     for goal in shipped.document.get("goals", ()):
         assert goal["name"] in shown

@@ -15,6 +15,7 @@ from enrollment_pipeline.errors import (
     TriggerExistsError,
     TriggerNotFoundError,
     WorkflowNotFoundError,
+    WrongSubjectError,
 )
 from enrollment_pipeline.records import Account
 from enrollment_pipeline.storage.tenancy import Database
@@ -86,6 +87,17 @@ def test_a_workflow_has_one_trigger(automation: Automation) -> None:
     )
     assert refused.value.details == {"trigger_id": str(made.id)}
     assert len(entries(automation)) == 1
+
+
+def test_a_workflow_for_items_gets_no_trigger(automation: Automation) -> None:
+    automation.workflow("Roles", subject="item")
+
+    with pytest.raises(WrongSubjectError, match="'Roles' takes items") as refused:
+        keeping.create(*where(automation), "Roles", PAYMENT, actor="ann")
+
+    assert refused.value.code == "WRONG_SUBJECT"
+    assert keeping.list_triggers(*where(automation))[1] == 0
+    assert entries(automation) == []
 
 
 def test_after_its_end_a_trigger_makes_room_for_another(automation: Automation) -> None:

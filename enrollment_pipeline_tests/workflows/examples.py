@@ -163,3 +163,80 @@ def put(document: Any, path: str, value: object) -> None:
         document.append(value)
     else:
         document[last] = value
+
+
+def for_items(name: str = "New roles") -> Document:
+    """Return a document for items with every step type, every field and every root that they have.
+
+    It needs the integration role_service.
+    """
+    return {
+        "schema": 1,
+        "name": name,
+        "description": "All there is for items.",
+        "integrations": ["role_service"],
+        "values": {"motto": "Be kind"},
+        "steps": _steps_for_items(),
+        "goals": [
+            {
+                "name": "Known",
+                "condition": {"field": "item.attributes.known", "operator": "equals", "value": "x"},
+                "then": "leaves",
+            }
+        ],
+        "settings": {"subject": "item", "estimate": "2 minutes", "target": "database"},
+    }
+
+
+def _steps_for_items() -> list[Document]:
+    return [
+        # 0
+        {
+            "id": "checks",
+            "type": "http_request",
+            "label": "Check it",
+            "method": "PUT",
+            "url": "{{role_service.url}}/roles/{{item.reference_name}}?kind=new",
+            "headers": {"X-Company": "{{item.company}}"},
+            "body": {"all": "{{item.attributes}}", "papers": ["{{item.documents}}"], "none": None},
+            "save_as": "attributes.found.first",
+            "timeout": "10 minutes",
+            "retry": "slow",
+            "enhancement": True,
+        },
+        {
+            "id": "asks",
+            "type": "condition",
+            "condition": {
+                "logic": "OR",
+                "conditions": [
+                    {"field": "steps.checks.score", "operator": "greater_than", "value": 60},
+                    {"field": "item.documents", "operator": "is_empty"},
+                    {"field": "item.attributes.plan.kind", "operator": "equals", "value": "new"},
+                ],
+            },
+            "then": "sets",
+            "else": "tells",
+        },
+        # 2
+        {
+            "id": "sets",
+            "type": "update_field",
+            "field": "attributes.plan",
+            "value": "{{steps.checks.plan}}",
+            "enhancement": True,
+        },
+        {"id": "rests", "type": "wait", "until": "{{item.attributes.starts_at}}"},
+        # 4
+        {
+            "id": "tells",
+            "type": "notify",
+            "message": "{{item.name | upper}} of {{item.company}}: {{steps.checks.score}} "
+            "{{values.motto}} {{account.name}} {{workflow.name}} {{steps.checks}}",
+            "to": ["{{item.attributes.owner}}"],
+            "enhancement": True,
+        },
+        {"id": "reached", "type": "goal", "goal": "Known", "otherwise": "end"},
+        # 6
+        {"id": "leaves", "type": "end"},
+    ]

@@ -30,6 +30,7 @@ LEAST: dict[str, Details] = {
     "shop": {"link": LINK},
     "payments": {"billing_link": LINK},
     "support": {"help_link": LINK},
+    "role_service": {"url": "https://example.com/x?y=1"},
 }
 
 
@@ -145,6 +146,18 @@ def test_a_link_begins_with_http(
 @pytest.mark.parametrize("link", ["http://x", "HTTPS://Example.com", "https://x.com:8443/a?b=c#d"])
 def test_every_web_address_is_a_link(database: Database, account: Account, link: str) -> None:
     assert connect(database, account, "shop", {"link": link}).details == {"link": link}
+
+
+@pytest.mark.parametrize(
+    "url", ["https://ann@x.com", "https://ann:secret@x.com/", "https://x.com#"]
+)
+def test_the_address_of_a_service_is_one_that_requests_can_go_to(
+    database: Database, account: Account, url: str
+) -> None:
+    (told,) = problems(database, account, "role_service", {"url": url})
+
+    assert told.endswith("must be an address without a user name, a password and #")
+    assert "secret" not in told
 
 
 def test_a_name_is_no_link(database: Database, account: Account) -> None:

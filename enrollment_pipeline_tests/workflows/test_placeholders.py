@@ -16,7 +16,7 @@ from enrollment_pipeline.workflows.placeholders import (
     placeholders,
 )
 
-NAMES = Names(data=EVENT_TYPES["form_submitted"].filters, values=["shop_link"])
+NAMES = Names(fields=EVENT_TYPES["form_submitted"].filters, values=["shop_link"])
 
 
 def told(text: str, names: Names = NAMES) -> list[str]:
@@ -31,6 +31,7 @@ _DETAILS = (
     *("email.from_name", "email.from_address", "email.unsubscribe_link", "sms.from_number"),
     *("calendar.booking_link", "reviews.review_link", "shop.link", "payments.billing_link"),
     *("support.help_link", "support.phone"),
+    "role_service.url",
 )
 _DATA = ("data.form_id", "data.page", "data.answers.topic", "data.custom.seat", "data.custom.a.b")
 
@@ -158,19 +159,19 @@ def test_without_an_event_there_is_no_payload_but_the_contact() -> None:
 
 
 def test_the_payload_of_a_time_trigger_is_empty() -> None:
-    names = Names(data=EVENT_TYPES["birthday"].filters)
+    names = Names(fields=EVENT_TYPES["birthday"].filters)
 
     assert len(told("{{data.form_id}}", names)) == 1
 
 
 @pytest.mark.parametrize("event", [one.name for one in EVENT_TYPES.values() if not one.timed])
 def test_whatever_the_event_there_is_custom_data(event: str) -> None:
-    assert told("{{data.custom.seat}}", Names(data=EVENT_TYPES[event].filters)) == []
+    assert told("{{data.custom.seat}}", Names(fields=EVENT_TYPES[event].filters)) == []
 
 
 def test_a_placeholder_is_read_with_its_parts() -> None:
     assert list(placeholders('a {{contact.custom_fields.x | default("y")}} {{account.name}}')) == [
-        Placeholder("contact", "custom_fields.x", ("default",)),
+        Placeholder("contact", "custom_fields.x", ("default",), ("y",)),
         Placeholder("account", "name", ()),
     ]
     assert Placeholder("contact", "custom_fields.x").name == "contact.custom_fields.x"

@@ -31,11 +31,11 @@ FIELDS = {
     "condition": {"id", "type", "label", "condition", "then", "else"},
     "add_tag": _FLOW | {"tag"},
     "remove_tag": _FLOW | {"tag"},
-    "update_field": _FLOW | {"field", "value"},
+    "update_field": _FLOW | {"field", "value", "enhancement"},
     "webhook": _REQUEST,
-    "http_request": _REQUEST | {"save_as"},
+    "http_request": _REQUEST | {"save_as", "timeout", "retry", "enhancement"},
     "create_task": _FLOW | {"title", "description", "due", "assignee"},
-    "notify": _FLOW | {"message", "to"},
+    "notify": _FLOW | {"message", "to", "enhancement"},
     "goal": _FLOW | {"goal", "otherwise"},
     "end": {"id", "type", "label"},
 }
@@ -400,7 +400,7 @@ def test_a_way_to_nowhere_leaves_what_was_behind_it_without_a_way() -> None:
         (of({"steps[11].save_as": "answer"}), "steps[11].save_as", "such as custom_fields."),
         (of({"steps[10].save_as": "custom_fields.x"}), "steps[10].save_as", "nothing that webhook"),
         *(
-            (of({"steps[10].url": url}), "steps[10].url", "begins with https:// or http://.")
+            (of({"steps[10].url": url}), "steps[10].url", "with https:// or http://, or with")
             for url in ("ftp://x", "example.com", "https://", "https:// x", "javascript:x")
         ),
         (of({"steps[10].url": f"https://{'x' * 2_000}"}), "steps[10].url", "at most 2000 charact"),

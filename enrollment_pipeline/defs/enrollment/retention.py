@@ -1,7 +1,7 @@
-"""The daily removal of what accounts no longer keep of their closed jobs."""
+"""The daily removal of what accounts no longer keep of their closed work."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
@@ -11,10 +11,12 @@ import dagster as dg
 from enrollment_pipeline.accounts import service as accounts
 from enrollment_pipeline.bulk_operations import service as operations
 from enrollment_pipeline.defs.enrollment.partitions import ENROLLMENT_JOBS
+from enrollment_pipeline.defs.onboarding.partitions import ONBOARDING_ITEMS
 from enrollment_pipeline.defs.operations.partitions import BULK_OPERATIONS
 from enrollment_pipeline.defs.product import Product, explained
 from enrollment_pipeline.enrollment import retention
 from enrollment_pipeline.enrollment.retention import Pruned
+from enrollment_pipeline.onboarding import service as onboarding
 from enrollment_pipeline.storage.tenancy import Database
 from enrollment_pipeline.triggers import service as triggers
 
@@ -34,7 +36,7 @@ def prune_accounts(context: dg.OpExecutionContext, product: dg.ResourceParam[Pro
     now = datetime.now(UTC)
     settings = product.settings()
     name = str(ENROLLMENT_JOBS.name)
-    partitions = _job_ids(context.instance.get_dynamic_partitions(name))
+    partitions = _ids(context.instance.get_dynamic_partitions(name))
     pruned: dict[str, Pruned] = {}
     rows: Counter[str] = Counter()
     forgotten = 0
@@ -47,13 +49,15 @@ def prune_accounts(context: dg.OpExecutionContext, product: dg.ResourceParam[Pro
                 context.instance.delete_dynamic_partition(name, str(job_id))
                 forgotten += 1
             rows.update(operations.prune(database, settings, account, now=now, actor=ACTOR))
-        forgotten += _forget_operations(context.instance, database)
+            rows.update(onboarding.prune(database, account, now=now, actor=ACTOR))
+        for kind, gone in ((BULK_OPERATIONS, operations.gone), (ONBOARDING_ITEMS, onboarding.gone)):
+            forgotten += _forget(context.instance, database, kind, gone)
     context.add_output_metadata({**_metadata(pruned, rows), "partitions": forgotten})
 
 
 @dg.job(
-    description="Removes details of closed jobs, and operations, that are older than their account "
-    "keeps them; the counts of jobs and the files of their reports stay.",
+    description="Removes details of closed jobs, operations and batches that are older than their "
+    "account keeps them; the counts of jobs and the files of their reports stay.",
     executor_def=dg.in_process_executor,
 )
 def prune_history() -> None:
@@ -71,17 +75,21 @@ daily_retention = dg.ScheduleDefinition(
 )
 
 
-def _forget_operations(instance: dg.DagsterInstance, database: Database) -> int:
-    """Delete the partitions of operations that are gone; return how many."""
-    name = str(BULK_OPERATIONS.name)
-    partitions = _job_ids(instance.get_dynamic_partitions(name))
-    gone = operations.gone(database, partitions)
-    for operation_id in gone:
-        instance.delete_dynamic_partition(name, str(operation_id))
-    return len(gone)
+def _forget(
+    instance: dg.DagsterInstance,
+    database: Database,
+    kind: dg.DynamicPartitionsDefinition,
+    gone: Callable[[Database, Collection[UUID]], list[UUID]],
+) -> int:
+    """Delete the partitions of work that is gone, as `gone` tells; return how many."""
+    name = str(kind.name)
+    keys = gone(database, _ids(instance.get_dynamic_partitions(name)))
+    for key in keys:
+        instance.delete_dynamic_partition(name, str(key))
+    return len(keys)
 
 
-def _job_ids(keys: Iterable[str]) -> list[UUID]:
+def _ids(keys: Iterable[str]) -> list[UUID]:
     found = []
     for key in keys:
         # Anybody can add a partition in the UI; one that is no id is left alone.

@@ -32,6 +32,11 @@ from enrollment_pipeline.storage.schema.notifications import (
     notifications,
     webhook_secrets,
 )
+from enrollment_pipeline.storage.schema.onboarding import (
+    onboarding_batches,
+    onboarding_items,
+    onboarding_steps,
+)
 from enrollment_pipeline.storage.schema.operations import (
     bulk_operation_changes,
     bulk_operation_rows,
@@ -81,6 +86,9 @@ __all__ = [
     "notification_channels",
     "notification_deliveries",
     "notifications",
+    "onboarding_batches",
+    "onboarding_items",
+    "onboarding_steps",
     "rate_buckets",
     "selected_contacts",
     "template_shares",

@@ -1,7 +1,7 @@
-"""Which network addresses a webhook may lead to; pure.
+"""Which network addresses a request may lead to; pure.
 
-A webhook is a request that people of an account let this machine make. It must not reach what only
-this machine can: itself, its private network, the metadata service of its cloud.
+It is a request that other people let this machine make. It must not reach what only this machine
+can: itself, its private network, the metadata service of its cloud.
 """
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address

@@ -1,4 +1,4 @@
-"""How a webhook reaches its receiver: at an address that was checked, and within a time.
+"""How a request reaches its receiver: at an address that was checked, and within a time.
 
 The host is resolved once and the connection goes to the very address that was checked, so a name
 that means something else a moment later leads nowhere else.
@@ -6,15 +6,19 @@ that means something else a moment later leads nowhere else.
 
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterable
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import httpcore
 
-from enrollment_pipeline.notifications.addresses import is_public
+from enrollment_pipeline.web.addresses import is_public
 
 Resolve = Callable[[str, int], list[str]]
+
+_WRITTEN_AT_ONCE = 16_384
 
 
 class AddressNotAllowedError(httpcore.ConnectError):
@@ -60,7 +64,7 @@ class CheckedBackend(httpcore.NetworkBackend):
         """
         options = list(socket_options or ())
         trouble: Exception = httpcore.ConnectError("The host has no address.")
-        for address in self._checked(host, port):
+        for address in self._checked(host, port, timeout):
             left = self._deadline.left(timeout, httpcore.ConnectTimeout)
             try:
                 stream = httpcore.SyncBackend().connect_tcp(
@@ -72,15 +76,37 @@ class CheckedBackend(httpcore.NetworkBackend):
                 return _Stream(stream, self._deadline)
         raise trouble
 
-    def _checked(self, host: str, port: int) -> list[str]:
+    def _checked(self, host: str, port: int, timeout: float | None) -> list[str]:
+        left = self._deadline.left(timeout, httpcore.ConnectTimeout)
         try:
-            addresses = self._resolve(host, port)
+            addresses = _within(left, lambda: self._resolve(host, port))
         except (OSError, UnicodeError) as error:
             raise httpcore.ConnectError(f"The host cannot be resolved: {error}") from None
         # One of several is enough to refuse: the choice among them is not the receiver's.
         if not self._allow_private and not all(map(is_public, addresses)):
             raise AddressNotAllowedError("The host leads to an address that is not public.")
         return addresses
+
+
+def _within(seconds: float, ask: Callable[[], list[str]]) -> list[str]:
+    """Return what `ask` returns, unless it takes longer: name servers can keep one waiting."""
+    answers: SimpleQueue[list[str] | Exception] = SimpleQueue()
+
+    def work() -> None:
+        try:
+            answers.put(ask())
+        except Exception as error:
+            answers.put(error)
+
+    # Left behind where it takes longer, since nothing interrupts it.
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        answer = answers.get(timeout=seconds)
+    except Empty:
+        raise httpcore.ConnectTimeout("The host was not resolved in time.") from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 class _Deadline:
@@ -106,7 +132,10 @@ class _Stream(httpcore.NetworkStream):
         return self._stream.read(max_bytes, self._deadline.left(timeout, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, self._deadline.left(timeout, httpcore.WriteTimeout))
+        # Who reads slowly meets no time-out of one write, however many bytes that has.
+        for start in range(0, len(buffer), _WRITTEN_AT_ONCE):
+            left = self._deadline.left(timeout, httpcore.WriteTimeout)
+            self._stream.write(buffer[start : start + _WRITTEN_AT_ONCE], left)
 
     def close(self) -> None:
         self._stream.close()

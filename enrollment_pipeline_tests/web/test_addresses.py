@@ -1,8 +1,8 @@
-"""Where a webhook may not lead."""
+"""Where a request of other people may not lead."""
 
 import pytest
 
-from enrollment_pipeline.notifications.addresses import is_public
+from enrollment_pipeline.web.addresses import is_public
 
 
 @pytest.mark.parametrize(

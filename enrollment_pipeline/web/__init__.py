@@ -1,0 +1,1 @@
+"""Requests to other machines: where they may lead, and how one is made."""
