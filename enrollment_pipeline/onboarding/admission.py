@@ -176,10 +176,15 @@ def _too_large(item: ItemRequest) -> str | None:
 def _words(error: ValidationError) -> str:
     faults = []
     for found in error.errors(include_url=False, include_input=False):
-        path = ".".join(str(part) for part in found["loc"][:2])
+        # A name that somebody has made up may hold what no database keeps.
+        path = ".".join(_printable(part) for part in found["loc"][:2])
         message = found["msg"].removeprefix("Value error, ")
         faults.append(f"{path}: {message}" if path else message)
     return f"{'; '.join(dict.fromkeys(faults))}."
+
+
+def _printable(part: int | str) -> str:
+    return "".join(one if one.isprintable() else "?" for one in str(part))[:100]
 
 
 def _name_of(content: object) -> str | None:

@@ -66,7 +66,7 @@ def retry(
         batches.lock_account(connection, account.id)
         batches.keep(connection, batch_id)
         found = _wanted(items.of_batch(connection, batch_id, lock=True), batch_id, chosen)
-        _require_nowhere_at_work(connection, found)
+        require_nowhere_at_work(connection, found)
         ids = [item.id for item in found]
         steps.open_again(connection, ids)
         items.queue_again(connection, ids, now=datetime.now(UTC), anew=force_rerun)
@@ -142,8 +142,12 @@ def _wanted(found: list[ItemRecord], batch_id: UUID, chosen: Chosen) -> list[Ite
     return failed
 
 
-def _require_nowhere_at_work(connection: Connection, wanted: Collection[ItemRecord]) -> None:
-    """Refuse roles that are being onboarded in another batch, where they would be doubled."""
+def require_nowhere_at_work(connection: Connection, wanted: Collection[ItemRecord]) -> None:
+    """Do nothing where none of these roles is being onboarded in another batch.
+
+    Raises:
+        InvalidStateError: one is, and would be doubled; the message names it.
+    """
     for company in {item.company for item in wanted}:
         roles = {(item.role_key, item.workflow_id): item for item in wanted}
         at_work = [

@@ -29,14 +29,9 @@ def end(
     """
     require_move(item.status, status)
     now = datetime.now(UTC)
-    items.change(
-        connection,
-        item,
-        status=status,
-        error=error,
-        completed_at=now,
-        step=step or item.step,
-    )
+    items.pause(connection, item, now)
+    where = {} if step is None else {"step": step}
+    items.change(connection, item, status=status, error=error, completed_at=now, **where)
     tell_if_finished(connection, settings, item.batch_id)
 
 

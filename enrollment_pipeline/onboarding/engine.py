@@ -22,20 +22,22 @@ from sqlalchemy import Connection
 
 from enrollment_pipeline.accounts.operations import operation as accounted
 from enrollment_pipeline.errors import (
+    DatabaseUnavailableError,
     InvalidStateError,
     ItemBusyError,
     ProductError,
-    WorkflowInactiveError,
-    WrongSubjectError,
 )
 from enrollment_pipeline.onboarding import notices
+from enrollment_pipeline.onboarding.control import require_nowhere_at_work
 from enrollment_pipeline.onboarding.ending import end
 from enrollment_pipeline.onboarding.states import ItemStatus
-from enrollment_pipeline.onboarding.store import items, steps
+from enrollment_pipeline.onboarding.store import batches, items, steps
 from enrollment_pipeline.onboarding.store.items import ItemRecord
 from enrollment_pipeline.onboarding.watching import Watch
-from enrollment_pipeline.records import Account, Subject, WorkflowStatus
+from enrollment_pipeline.onboarding.workflow import workflow_of
+from enrollment_pipeline.records import Account
 from enrollment_pipeline.settings import Settings
+from enrollment_pipeline.storage.patience import OUTAGES, patiently
 from enrollment_pipeline.storage.planning import limit_lock_waits
 from enrollment_pipeline.storage.tenancy import Database
 from enrollment_pipeline.workflows import service as workflows
@@ -122,15 +124,13 @@ class ItemWork:
         with self._held():
             self._begin()
             watch = Watch(self._database, self.account, self._id, stop)
-            while (following := self._advance()) is not None:
+            while not watch.over() and (following := self._advance()) is not None:
                 self._tell(on_step)
                 if following.until is not None:
                     if watch.pause((following.until - datetime.now(UTC)).total_seconds()):
                         break
                 elif following.at is not None and following.around is not None:
                     self._ask(following.at, following.around, following.key, watch)
-                if watch.over():
-                    break
             self._tell(on_step)
         item = self.item()
         return Left(item, stopped=stop.is_set() and not item.status.ended)
@@ -156,6 +156,9 @@ class ItemWork:
         """Queue an item that failed or is degraded again; does nothing for any other.
 
         For whoever started its run again in the UI, where nobody can be asked for a permission.
+
+        Raises:
+            InvalidStateError: its role is being onboarded in another batch.
         """
         with accounted(
             self._database,
@@ -165,9 +168,12 @@ class ItemWork:
             needs=None,
             subject=self._id,
         ) as doing:
+            batches.lock_account(doing.connection, self.account.id)
+            batches.keep(doing.connection, items.load(doing.connection, self._id).batch_id)
             item = items.load(doing.connection, self._id, lock=True)
             doing.silent = not item.status.retryable
             if item.status.retryable:
+                require_nowhere_at_work(doing.connection, [item])
                 steps.open_again(doing.connection, [item.id])
                 items.queue_again(doing.connection, [item.id], now=datetime.now(UTC), anew=False)
 
@@ -204,7 +210,7 @@ class ItemWork:
                 return
             now = datetime.now(UTC)
             try:
-                _document_for(connection, item, beginning=True)
+                workflow_of(connection, item, beginning=True)
             except ProductError as error:
                 end(connection, self._settings, item, ItemStatus.FAILED, error=error.as_dict())
                 return
@@ -218,7 +224,13 @@ class ItemWork:
             item = items.load(connection, self._id, lock=True)
             if item.status is not ItemStatus.IN_PROGRESS:
                 return None
-            document, name = _document_for(connection, item)
+            try:
+                document, name = workflow_of(connection, item)
+            except ProductError as error:
+                end(connection, self._settings, item, ItemStatus.FAILED, error=error.as_dict())
+                return None
+            if item.resumed_at is None:
+                items.resume(connection, item, datetime.now(UTC))
             done = steps.checkpoints(connection, item)
             while True:
                 way = walk(document, done, item.attributes)
@@ -261,6 +273,7 @@ class ItemWork:
         if until - now <= SHORT_WAIT:
             items.change(connection, item, step=at.step.id, heartbeat_at=now)
             return _Next(until=until)
+        items.pause(connection, item, now)
         if item.due_at < until:
             # Its next run is another one, which begins when the wait is over.
             items.change(
@@ -290,10 +303,20 @@ class ItemWork:
         )
         if result is None:
             return
-        with self._database.account(self.account.id) as connection:
-            item = items.load(connection, self._id, lock=True)
-            if item.status is ItemStatus.IN_PROGRESS:
-                self._record(connection, item, at, result)
+
+        def write() -> None:
+            try:
+                with self._database.account(self.account.id) as connection:
+                    item = items.load(connection, self._id, lock=True)
+                    if item.status is ItemStatus.IN_PROGRESS:
+                        self._record(connection, item, at, result)
+            except OUTAGES:
+                with suppress(DatabaseUnavailableError):
+                    self._database.revive()
+                raise
+
+        # Only here is the answer known: what is lost now would be asked for again.
+        patiently(write)
 
     def _record(
         self, connection: Connection, item: ItemRecord, at: Position, result: Result
@@ -357,24 +380,6 @@ class ItemWork:
             subject=subject,
             now=now,
         )
-
-
-def _document_for(
-    connection: Connection, item: ItemRecord, *, beginning: bool = False
-) -> tuple[WorkflowDocument, str]:
-    """Return the workflow of an item as it is now, and its name.
-
-    Raises:
-        WorkflowNotFoundError: there is none any more.
-        WorkflowInactiveError: it takes no items; only asked of one that begins.
-        WrongSubjectError: it takes contacts.
-    """
-    workflow, document = workflows.document_of(connection, item.workflow_id)
-    if workflow.subject is not Subject.ITEM:
-        raise WrongSubjectError(f"The workflow {workflow.name!r} takes contacts, not items.")
-    if beginning and workflow.status is not WorkflowStatus.ACTIVE:
-        raise WorkflowInactiveError(f"The workflow {workflow.name!r} is {workflow.status}.")
-    return WorkflowDocument.model_validate(document), workflow.name
 
 
 def _finish(connection: Connection, settings: Settings, item: ItemRecord, way: Walk) -> None:

@@ -84,11 +84,6 @@ class BatchStatus:
         """Items that came to the end of their steps."""
         return self.ready + self.degraded
 
-    @property
-    def finished(self) -> bool:
-        """Whether all items have ended; never so of a batch without any."""
-        return self.total > 0 and not self.queued and not self.in_progress
-
 
 def require_move(now: ItemStatus, wanted: ItemStatus) -> None:
     """Do nothing where an item may become what is wanted.

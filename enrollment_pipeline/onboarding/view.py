@@ -1,4 +1,4 @@
-"""Batches and items as answers have them: plain JSON values; pure."""
+"""Batches and items as answers have them: plain JSON values."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -13,8 +13,8 @@ def batch_document(batch: BatchRecord) -> dict[str, Any]:
     """Return what there is to say of a batch.
 
     `percent` is of items that have ended, `success_rate` of completed ones among those that
-    completed or failed, null where there are none; `seconds` is what the items took together,
-    `cost` what services reported.
+    completed or failed, null where there are none; `seconds` is for how long the items were at
+    work, all together and without long waits, `cost` what services reported.
     """
     status = batch_status(batch.counts)
     return {

@@ -6,12 +6,14 @@ Belongs here: the small pieces in which a run waits, and the signs of life that 
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from enrollment_pipeline.onboarding.store import items
 from enrollment_pipeline.records import Account
+from enrollment_pipeline.storage.patience import OUTAGES
 from enrollment_pipeline.storage.tenancy import Database
 
 BEAT_SECONDS = 2.0
@@ -39,7 +41,8 @@ class Watch:
             return True
         if time.monotonic() - self._beat >= BEAT_SECONDS:
             self._beat = time.monotonic()
-            with self._database.account(self._account.id) as connection:
+            # A service that has been asked is not asked again because the database is away.
+            with suppress(*OUTAGES), self._database.account(self._account.id) as connection:
                 self._gone = not items.show_life(connection, self._id, datetime.now(UTC))
         return self._gone
 

@@ -29,7 +29,9 @@ MOST_BYTES = 1_000_000
 """The longest answer that is read."""
 
 UNANSWERED = (StepError.HTTP_TIMEOUT, StepError.HTTP_UNREACHABLE)
-"""After these nobody knows whether the service has done what it was asked for."""
+UNANSWERED_STATUSES = (408, 502, 504)
+"""After these nobody knows whether the service has done what it was asked for; those with which a
+gateway tells that it had no answer are among them."""
 
 # So that the next address of a host has its turn where the first one swallows everything.
 _CONNECT_SECONDS = 10.0

@@ -172,6 +172,8 @@ def call_service(
     policy = policy_of(step.retry)
     made = 0
     while True:
+        if pause(0):
+            return None
         on_call()
         answer = during(lambda: send(call, settings=around.settings, now=datetime.now(UTC)))
         if answer is None:
@@ -271,9 +273,13 @@ def _instant(text: str, around: Surroundings) -> datetime:
         return around.now
     try:
         found = datetime.fromisoformat(text)
+        if found.tzinfo is not None:
+            return found.astimezone(UTC)
     except ValueError:
         raise RenderError("What the wait is for is no date and no time.") from None
-    return instant_of_local(found, around.zone) if found.tzinfo is None else found
+    except OverflowError:
+        raise RenderError("What the wait is for lies beyond the calendar.") from None
+    return instant_of_local(found, around.zone)
 
 
 def _moved(at: datetime, length: str) -> datetime:

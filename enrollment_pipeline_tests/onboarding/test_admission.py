@@ -48,6 +48,7 @@ def test_what_is_wrong_with_one_item_is_no_trouble_of_the_others() -> None:
         {"role_name": "Cook\nMaster"},
         {"role_name": "Cook", "attributes": {"note": "\x00"}},
         {"role_name": "Driver", "reference_name": "R1", "documents": ["a.pdf", {"url": "b"}]},
+        {"role_name": "Cook", "a\x00b": 1},
     ) == [
         (1, "ok", ""),
         (2, "BLANK_NAME", "The item has no role_name."),
@@ -71,6 +72,8 @@ def test_what_is_wrong_with_one_item_is_no_trouble_of_the_others() -> None:
             "attributes: it holds the character NUL, which the database cannot keep.",
         ),
         (10, "ok", ""),
+        # What is kept of it must be what a database can keep.
+        (11, "INVALID_ITEM", "a?b: Extra inputs are not permitted."),
     ]
 
 

@@ -55,6 +55,29 @@ def test_the_many_items_of_one_company_do_not_hide_those_of_another(
         assert {item_id for _, _, item_id in batch.accepted} <= set(found)
 
 
+def test_those_whose_wait_is_over_do_not_hide_what_is_urgent_nor_what_is_at_work(
+    onboarding: str, submit: Submit, queued: Any, ask: Ask
+) -> None:
+    woken = submit(*[f"Woken {number}" for number in range(50)])
+    at_work = submit("At work")
+    ask(
+        "update enrollment.onboarding_items set status = 'in_progress', started_at = now(), "
+        "heartbeat_at = due_at - interval '1 day' where batch_id = :batch returning id",
+        batch=woken.batch_id,
+    )
+    ask(
+        "update enrollment.onboarding_items set status = 'in_progress', started_at = now(), "
+        "heartbeat_at = now() where batch_id = :batch returning id",
+        batch=at_work.batch_id,
+    )
+    urgent = submit("Urgent", priority=100)
+
+    found = [one.work_id for one in queued()]
+
+    assert len(found) == MOST_OF_A_COMPANY + 1
+    assert {urgent.accepted[0][2], at_work.accepted[0][2]} <= set(found)
+
+
 def test_what_has_ended_is_not_seen(
     roles: RoleService, onboarding: str, submit: Submit, work: Work, queued: Any
 ) -> None:

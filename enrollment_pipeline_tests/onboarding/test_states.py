@@ -71,9 +71,9 @@ def test_numbers_add_up_and_only_a_finished_batch_is_at_100_percent(
 
     parts = (found.queued, found.in_progress, found.completed, found.failed, found.cancelled)
     assert sum(parts) == found.total == len(items)
-    assert found.finished == all(one.ended for one in items)
-    assert (found.percent == 100.0) == found.finished
-    assert found.finished == (found.state not in (BatchState.PENDING, BatchState.IN_PROGRESS))
+    finished = all(one.ended for one in items)
+    assert (found.percent == 100.0) == finished
+    assert finished == (found.state not in (BatchState.PENDING, BatchState.IN_PROGRESS))
     assert 0.0 <= found.percent <= 100.0
     assert (found.success_rate is None) == (found.completed + found.failed == 0)
 

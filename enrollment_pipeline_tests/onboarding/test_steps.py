@@ -81,6 +81,7 @@ def test_a_condition_leads_by_what_the_item_says_and_a_field_is_seen_by_later_st
     assert work(only(batch)).item.status is ItemStatus.READY
 
     assert [name for name, _ in steps_of(database, account, only(batch))] == way
+    assert service.describe_item(database, account, only(batch))["step"] == "s4"
     told = notifications.list_deliveries(database, account, subject_id=only(batch))
     assert [one["event"] for one in told["notifications"]] == ["onboarding_step"]
     with database.account(account.id) as connection:
@@ -107,6 +108,20 @@ def test_a_finished_batch_is_told_once_and_again_after_a_retry(
     assert again.error["code"] == "BAD_VALUE"
     second = notifications.list_deliveries(database, account, subject_id=batch.batch_id)
     assert (first["total"], second["total"]) == (1, 2)
+
+
+@pytest.mark.parametrize("at", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"])
+def test_a_time_beyond_the_calendar_fails_its_item_and_no_other(
+    at: str, flow: Flow, submit: Submit, work: Work, database: Database, account: Account
+) -> None:
+    wait = {"type": "wait", "until": "{{item.attributes.at}}"}
+    done = {"type": "update_field", "field": "attributes.x", "value": 1}
+    batch = submit({"role_name": "A", "attributes": {"at": at}}, "B", workflow=flow(wait, done))
+
+    ended = [work(item_id).item.status for _, _, item_id in batch.accepted]
+
+    assert ended == [ItemStatus.FAILED, ItemStatus.READY]
+    assert service.describe_items(database, account, batch.batch_id)["state"] == "partial"
 
 
 @pytest.mark.parametrize(
@@ -152,7 +167,14 @@ def test_a_long_wait_gives_the_place_back_and_its_end_brings_another_run(
         ]  # fmt: skip
 
     before = queued()
+    ask(
+        "update enrollment.onboarding_items set restarts = 3 where id = :item returning id",
+        item=item_id,
+    )
     waiting = work(item_id)
+    (row,) = ask("select restarts from enrollment.onboarding_items where id = :item", item=item_id)
+    # Deaths before the wait say nothing of what comes after it.
+    assert row["restarts"] == 0
     while_it_waits = queued()
     early = work(item_id)
     in_two = datetime.now(UTC) + timedelta(days=2)
@@ -174,7 +196,15 @@ def test_a_long_wait_gives_the_place_back_and_its_end_brings_another_run(
         past=json.dumps(past),
     )
     assert queued() == [2]
+    ask(
+        "update enrollment.onboarding_items set started_at = now() - interval '3 days' "
+        "where id = :item returning id",
+        item=item_id,
+    )
     assert work(item_id).item.status is ItemStatus.READY
+    # Neither the batch nor an estimate takes the wait for work.
+    assert service.describe(database, account, batch.batch_id)["seconds"] < 60
+    assert submit("Clerk", workflow="Steps").estimated_seconds in (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -204,6 +234,29 @@ def test_a_goal_that_is_reached_leads_where_it_says(
 
     assert work(only(batch)).item.status is ItemStatus.READY
     assert [one for one, _ in steps_of(database, account, only(batch))] == way
+
+
+def test_a_message_is_told_again_only_when_everything_is_done_anew(
+    flow: Flow, submit: Submit, work: Work, database: Database, account: Account
+) -> None:
+    notifications.add_channel(database, account, Channel.EMAIL, "team@example.com", actor="ann")
+    name = flow(
+        {"type": "notify", "message": "Here is {{item.name}}"},
+        {"type": "wait", "until": "{{item.attributes.at}}"},
+    )
+    batch = submit({"role_name": "A", "attributes": {"at": "no time"}}, workflow=name)
+
+    def told(*, force_rerun: bool) -> int:
+        service.retry(
+            database, account, batch.batch_id, service.Chosen(), force_rerun=force_rerun,
+            actor="ann",
+        )  # fmt: skip
+        work(only(batch))
+        found = notifications.list_deliveries(database, account, subject_id=only(batch))
+        return int(found["total"])
+
+    work(only(batch))
+    assert [told(force_rerun=False), told(force_rerun=True)] == [1, 2]
 
 
 def test_a_message_to_what_is_no_address_fails_its_step(

@@ -129,8 +129,8 @@ def test_the_estimate_is_the_median_of_what_earlier_items_took(
         work(item_id)
     for name, seconds in (("A", 10), ("B", 40), ("C", 900)):
         ask(
-            "update enrollment.onboarding_items set started_at = completed_at - "
-            "make_interval(secs => :seconds) where role_name = :name returning id",
+            "update enrollment.onboarding_items set worked_seconds = :seconds "
+            "where role_name = :name returning id",
             name=name,
             seconds=seconds,
         )

@@ -86,7 +86,7 @@ def with_request_id(connection: Connection, request_id: str) -> tuple[UUID, str 
 
 
 def load(connection: Connection, batch_id: UUID, *, lock: bool = False) -> BatchRecord:
-    """Return a batch; with `lock`, nobody else cancels or retries it meanwhile.
+    """Return a batch; with `lock`, nobody else ends the last of its items meanwhile.
 
     Raises:
         OnboardingBatchNotFoundError: the account has no such batch.
@@ -195,13 +195,7 @@ def _with_items(condition: Any) -> Select[Any]:
             ),
             func.min(item.started_at).label("started_at"),
             func.max(item.completed_at).label("completed_at"),
-            func.coalesce(
-                func.sum(
-                    func.extract("epoch", func.coalesce(item.completed_at, func.now()))
-                    - func.extract("epoch", item.started_at)
-                ),
-                0,
-            ).label("seconds"),
+            func.coalesce(func.sum(item.worked_seconds), 0).label("seconds"),
         )
         .where(item.batch_id == onboarding_batches.c.id)
         .lateral("counted")

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, insert, select, text, update
+from sqlalchemy import Connection, Row, func, insert, literal, select, text, update
 
 from enrollment_pipeline.errors import OnboardingItemNotFoundError
 from enrollment_pipeline.onboarding.states import ItemStatus
@@ -42,10 +42,10 @@ class ItemRecord:
     created_at: datetime
     due_at: datetime
     started_at: datetime | None
+    resumed_at: datetime | None
     completed_at: datetime | None
     company: str
     skip_enhancement: bool
-    requested_by: str
 
 
 def account_of(connection: Connection, item_id: UUID) -> Account:
@@ -64,7 +64,11 @@ def account_of(connection: Connection, item_id: UUID) -> Account:
 
 
 def hold(connection: Connection, item_id: UUID) -> bool:
-    """Return whether this transaction is now the only one at work on an item, until it ends."""
+    """Return whether this transaction is now the only one at work on an item, until it ends.
+
+    It may do nothing for as long as the work takes, and must not be ended for that.
+    """
+    connection.execute(text("set local idle_in_transaction_session_timeout = 0"))
     held = connection.execute(
         text("select pg_try_advisory_xact_lock(hashtextextended('onboarding ' || :item, 0))"),
         {"item": str(item_id)},
@@ -144,6 +148,22 @@ def change(connection: Connection, item: ItemRecord, **values: Any) -> None:
     announce(connection, item.batch_id)
 
 
+def resume(connection: Connection, item: ItemRecord, now: datetime) -> None:
+    """Let the time at work of an item count from now on."""
+    connection.execute(
+        update(onboarding_items).where(onboarding_items.c.id == item.id).values(resumed_at=now)
+    )
+
+
+def pause(connection: Connection, item: ItemRecord, now: datetime) -> None:
+    """Add up the time for which an item was at work, which ends now."""
+    connection.execute(
+        update(onboarding_items)
+        .where(onboarding_items.c.id == item.id)
+        .values(**_worked_until(now))
+    )
+
+
 def show_life(connection: Connection, item_id: UUID, now: datetime) -> bool:
     """Write down that somebody is at work on an item; return False where nobody should be."""
     column = onboarding_items.c
@@ -154,6 +174,12 @@ def show_life(connection: Connection, item_id: UUID, now: datetime) -> bool:
         .returning(column.id)
     ).one_or_none()
     return found is not None
+
+
+def _worked_until(now: datetime) -> dict[str, Any]:
+    column = onboarding_items.c
+    since = func.coalesce(func.extract("epoch", literal(now) - column.resumed_at), 0)
+    return {"worked_seconds": column.worked_seconds + since, "resumed_at": None}
 
 
 def queue_again(
@@ -186,14 +212,14 @@ def cancel(
     connection: Connection, batch_id: UUID, statuses: Collection[ItemStatus], *, now: datetime
 ) -> int:
     """End the items of a batch that are in one of these states; return how many."""
-    column = onboarding_items.c
-    found = connection.execute(
+    # Locked in the order in which whoever tries items again locks them.
+    wanted = [item.id for item in of_batch(connection, batch_id, statuses=statuses, lock=True)]
+    connection.execute(
         update(onboarding_items)
-        .where(column.batch_id == batch_id, column.status.in_(statuses))
-        .values(status=ItemStatus.CANCELLED, completed_at=now)
-        .returning(column.id)
+        .where(onboarding_items.c.id.in_(wanted))
+        .values(status=ItemStatus.CANCELLED, completed_at=now, **_worked_until(now))
     )
-    return len(found.all())
+    return len(wanted)
 
 
 # One statement: two looks of the queue at once must not count twice.
@@ -228,7 +254,6 @@ _SELECT = select(
     onboarding_items,
     onboarding_batches.c.company,
     onboarding_batches.c.options,
-    onboarding_batches.c.requested_by,
 ).join(onboarding_batches, onboarding_batches.c.id == onboarding_items.c.batch_id)
 
 

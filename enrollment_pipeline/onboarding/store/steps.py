@@ -10,12 +10,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, case, select, update
+from sqlalchemy import Connection, case, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from enrollment_pipeline.onboarding.store.items import ItemRecord
 from enrollment_pipeline.storage.schema import onboarding_items, onboarding_steps
-from enrollment_pipeline.workflows.calling import UNANSWERED
+from enrollment_pipeline.workflows.calling import UNANSWERED, UNANSWERED_STATUSES
 from enrollment_pipeline.workflows.execution import Checkpoint, Position, StepStatus
 
 
@@ -29,7 +29,6 @@ class StepRecord:
     status: StepStatus
     attempt: int
     calls: int
-    output: Any
     cost: Decimal
     error: dict[str, Any] | None
     started_at: datetime
@@ -89,7 +88,7 @@ def write(
     error: dict[str, Any] | None = None,
     now: datetime,
 ) -> None:
-    """Write down what a step has come to; its cost is added to that of earlier attempts."""
+    """Write down what a step has come to."""
     waits = status is StepStatus.WAITING
     row = insert(onboarding_steps).values(
         **_key(item, at),
@@ -109,7 +108,7 @@ def write(
                 "status": status,
                 "attempt": item.attempt,
                 "output": row.excluded.output,
-                "cost": onboarding_steps.c.cost + row.excluded.cost,
+                "cost": row.excluded.cost,
                 "error": row.excluded.error,
                 "finished_at": row.excluded.finished_at,
             },
@@ -125,7 +124,10 @@ def open_again(connection: Connection, item_ids: Collection[UUID]) -> None:
     has done, the key stays.
     """
     step, item = onboarding_steps.c, onboarding_items.c
-    unknown = step.error["code"].astext.in_(UNANSWERED)
+    unknown = or_(
+        step.error["code"].astext.in_(UNANSWERED),
+        step.error["status"].astext.in_([str(status) for status in UNANSWERED_STATUSES]),
+    )
     connection.execute(
         update(onboarding_steps)
         .where(
@@ -145,8 +147,10 @@ def open_again(connection: Connection, item_ids: Collection[UUID]) -> None:
 def of_item(connection: Connection, item_id: UUID) -> list[StepRecord]:
     """Return the steps of an item in the order in which they were begun."""
     column = onboarding_steps.c
+    # Without their outputs, which may be large and are nobody's business here.
+    wanted = [column[name] for name in StepRecord.__dataclass_fields__]
     rows = connection.execute(
-        select(onboarding_steps)
+        select(*wanted)
         .where(column.item_id == item_id)
         .order_by(column.round, column.started_at, column.step_id, column.visit)
     )

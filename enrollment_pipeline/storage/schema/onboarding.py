@@ -3,6 +3,7 @@
 from sqlalchemy import (
     CheckConstraint,
     Column,
+    Double,
     ForeignKeyConstraint,
     Index,
     Integer,
@@ -79,6 +80,9 @@ onboarding_items = Table(
     # When it may go on: at once, or at the end of a wait.
     instant("due_at", required=True),
     instant("started_at"),
+    # Since when it is at work, and how long it was before: over all attempts, without long waits.
+    instant("resumed_at"),
+    Column("worked_seconds", Double, nullable=False, server_default=text("0")),
     instant("completed_at"),
     instant("heartbeat_at"),
     PrimaryKeyConstraint("id", name="onboarding_items_pkey"),
@@ -95,7 +99,13 @@ onboarding_items = Table(
         "(completed_at is null) = (status in ('queued', 'in_progress'))", name="ended_or_open"
     ),
     Index("onboarding_items_role", "account_id", "role_key"),
-    Index("onboarding_items_open", "account_id", postgresql_where=text("completed_at is null")),
+    Index(
+        "onboarding_items_open",
+        "batch_id",
+        "due_at",
+        "position",
+        postgresql_where=text("completed_at is null"),
+    ),
     Index(
         "onboarding_items_done",
         "account_id",

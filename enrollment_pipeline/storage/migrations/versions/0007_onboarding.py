@@ -54,6 +54,8 @@ create table enrollment.onboarding_items (
   created_at timestamptz not null default now(),
   due_at timestamptz not null default now(),
   started_at timestamptz,
+  resumed_at timestamptz,
+  worked_seconds double precision not null default 0,
   completed_at timestamptz,
   heartbeat_at timestamptz,
   constraint onboarding_items_pkey primary key (id),
@@ -66,7 +68,7 @@ create table enrollment.onboarding_items (
     (completed_at is null) = (status in ('queued', 'in_progress')))
 );
 create index onboarding_items_role on enrollment.onboarding_items (account_id, role_key);
-create index onboarding_items_open on enrollment.onboarding_items (account_id)
+create index onboarding_items_open on enrollment.onboarding_items (batch_id, due_at, position)
   where completed_at is null;
 create index onboarding_items_done
   on enrollment.onboarding_items (account_id, workflow_id, completed_at desc)
@@ -110,7 +112,8 @@ create function enrollment.onboarding_items_among(items uuid[])
 $$;
 
 -- Items that the queue has to see to: those at work, and of each company the next few, so that
--- no company's thousands hide another's.
+-- no company's thousands hide another's. At work is what has shown life since it was due; one whose
+-- wait is over has not, and is one of the next.
 create function enrollment.queue_onboarding_items(most integer)
   returns table (account_id uuid, account_name text, company_key text, item_id uuid,
                  run_number integer, priority integer, due_at timestamptz, alive_at timestamptz)
@@ -118,13 +121,24 @@ create function enrollment.queue_onboarding_items(most integer)
   select q.account_id, a.name, q.company_key, q.id, q.run_number, q.priority, q.due_at,
     coalesce(q.heartbeat_at, q.started_at, q.due_at)
   from (
-    select i.*, b.company_key, b.priority, row_number() over (
-      partition by i.account_id, b.company_key
-      order by (i.status = 'in_progress') desc, b.priority desc, i.due_at, i.batch_id, i.position
+    select n.*, b.company_key, b.priority, row_number() over (
+      partition by n.account_id, b.company_key
+      order by b.priority desc, n.due_at, n.batch_id, n.position
     ) as place
+    from enrollment.onboarding_batches b
+    cross join lateral (
+      select * from enrollment.onboarding_items i
+      where i.batch_id = b.id and i.completed_at is null and i.due_at <= now()
+        and not (i.status = 'in_progress' and i.heartbeat_at >= i.due_at)
+      order by i.due_at, i.position
+      limit most
+    ) n
+    union all
+    select i.*, b.company_key, b.priority, 0
     from enrollment.onboarding_items i
     join enrollment.onboarding_batches b on b.id = i.batch_id
     where i.completed_at is null and i.due_at <= now()
+      and i.status = 'in_progress' and i.heartbeat_at >= i.due_at
   ) q
   join enrollment.accounts a on a.id = q.account_id
   where q.place <= most
