@@ -8,6 +8,7 @@ now (`admission`), and files (`reading`).
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
+from unicodedata import category, normalize
 
 from pydantic import (
     AfterValidator,
@@ -41,8 +42,12 @@ RequiredName = Annotated[Name, StringConstraints(min_length=1)]
 
 
 def name_key(name: str) -> str:
-    """Return what names share that differ in letter case and blanks alone."""
-    return " ".join(name.split()).casefold()
+    """Return what names share that differ in letter case, blanks and what cannot be seen alone.
+
+    One letter with an accent is written in two ways, as on macOS; they are the same.
+    """
+    seen = "".join(one for one in normalize("NFC", name) if category(one) != "Cf")
+    return normalize("NFC", " ".join(seen.split()).casefold())
 
 
 class BatchOptions(Part):

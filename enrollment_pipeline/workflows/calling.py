@@ -131,7 +131,7 @@ def send(
     except (httpcore.NetworkError, httpcore.RemoteProtocolError) as error:
         told = one_line(_without_secrets(str(error), headers)) or type(error).__name__
         return _failed(StepError.HTTP_UNREACHABLE, f"{url.netloc} could not be reached: {told}")
-    return _meaning(answer, url, call, headers, now)
+    return _meaning(answer, url, call, headers, _token(url, settings), now)
 
 
 def _headers(call: Call, url: Url, settings: Settings) -> dict[str, str]:
@@ -176,7 +176,12 @@ def _body(document: JsonValue) -> bytes:
 
 
 def _meaning(
-    answer: Answer, url: Url, call: Call, headers: Mapping[str, str], now: datetime
+    answer: Answer,
+    url: Url,
+    call: Call,
+    headers: Mapping[str, str],
+    token: str | None,
+    now: datetime,
 ) -> Answered | CallError:
     status = answer.status
     if not 200 <= status <= 299:
@@ -199,15 +204,20 @@ def _meaning(
     if answer.cut is Cut.LONG:
         return _bad(url, status, f"is longer than {MOST_BYTES:,} bytes")
     try:
-        return Answered(status, _read(answer.body))
+        return Answered(status, _read(answer.body, token))
     except ValueError as error:
         return _bad(url, status, str(error))
 
 
-def _read(body: bytes) -> JsonValue:
-    """Return the JSON that the database can keep; raise ValueError with what is wrong with it."""
+def _read(body: bytes, token: str | None) -> JsonValue:
+    """Return the JSON that the database can keep; raise ValueError with what is wrong with it.
+
+    A service that repeats the token must not lead it to where everybody of the account sees it.
+    """
     try:
         text = body.decode("utf-8-sig")
+        if token is not None:
+            text = text.replace(token, "***")
         found: JsonValue = json.loads(text) if text.strip() else None
     except UnicodeDecodeError:
         raise ValueError("is not UTF-8") from None

@@ -206,12 +206,13 @@ def _refused(answer: CallError, calls: int) -> Result:
 
 
 def _cost(told: object) -> Decimal:
-    """Return a number that is a cost; whatever else a service says under that name is none."""
+    """Return a number that can be a cost; whatever else a service says under that name is none."""
     if isinstance(told, bool) or not isinstance(told, int | float):
         return Decimal(0)
     if isinstance(told, float) and not isfinite(told):
         return Decimal(0)
-    return min(max(Decimal(str(told)), Decimal(0)), HIGHEST_COST)
+    cost = Decimal(str(told))
+    return cost if 0 <= cost <= HIGHEST_COST else Decimal(0)
 
 
 def _dashboard_url(told: object) -> str | None:

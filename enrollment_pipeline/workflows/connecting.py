@@ -108,9 +108,15 @@ def _fault(name: str, value: str, *, required: bool) -> str | None:
     if name in ("link", "url") or name.endswith("_link"):
         try:
             parts = urlsplit(value)
+            _ = parts.port
         except ValueError:
             parts = urlsplit("")
-        if parts.scheme not in ("http", "https") or not parts.hostname or " " in value:
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.hostname
+            or " " in value
+            or "{{" in value
+        ):
             return "must be an address that begins with https:// or http://"
         if name == "url" and ("@" in parts.netloc or "#" in value):
             # No request could be made of it, and what is kept is no secret.

@@ -77,6 +77,15 @@ def test_what_is_wrong_with_one_item_is_no_trouble_of_the_others() -> None:
     ]
 
 
+@pytest.mark.parametrize("other", ["Cafe\u0301", "CAFÉ", " café ", "Ca\u200bfé", "\ufeffcafé"])
+def test_a_role_that_looks_the_same_is_the_same(other: str) -> None:
+    assert codes({"role_name": "Café"}, {"role_name": other}) == ["ok", "DUPLICATE"]
+
+
+def test_a_name_that_nobody_can_see_is_blank() -> None:
+    assert codes({"role_name": "\u200b"}) == ["BLANK_NAME"]
+
+
 def test_what_is_ready_is_done_again_only_when_asked_for() -> None:
     known = Known(ready={("analyst", WORKFLOW): BATCH})
 

@@ -15,6 +15,7 @@ from enrollment_pipeline.records import Account
 from enrollment_pipeline.settings import Settings
 from enrollment_pipeline.storage.tenancy import Database
 from enrollment_pipeline.work.queueing import MAX_RESTARTS, QueuedWork
+from enrollment_pipeline.workflows import service as workflows
 from enrollment_pipeline_tests.onboarding.conftest import Submit, Work
 from enrollment_pipeline_tests.onboarding.role_service import RoleService
 
@@ -76,6 +77,19 @@ def test_those_whose_wait_is_over_do_not_hide_what_is_urgent_nor_what_is_at_work
 
     assert len(found) == MOST_OF_A_COMPANY + 1
     assert {urgent.accepted[0][2], at_work.accepted[0][2]} <= set(found)
+
+
+def test_items_that_have_not_begun_rest_while_their_workflow_is_paused(
+    onboarding: str, submit: Submit, queued: Any, database: Database, account: Account
+) -> None:
+    item_id = submit("Analyst").accepted[0][2]
+
+    workflows.pause(database, account, onboarding, actor="ann")
+    meanwhile = queued()
+    workflows.activate(database, account, onboarding, actor="ann")
+
+    assert meanwhile == []
+    assert [one.work_id for one in queued()] == [item_id]
 
 
 def test_what_has_ended_is_not_seen(

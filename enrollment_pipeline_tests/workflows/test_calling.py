@@ -193,7 +193,7 @@ def test_an_answer_that_cannot_be_kept_is_final(service: Service, body: bytes, t
 @given(st.binary(max_size=50) | st.text(max_size=50).map(str.encode))
 def test_whatever_is_answered_is_a_document_or_no_json(body: bytes) -> None:
     try:
-        document = _read(body)
+        document = _read(body, None)
     except ValueError as error:
         told = str(error)
     else:
@@ -422,6 +422,16 @@ def test_a_header_that_cannot_be_sent_is_final_and_not_repeated(
 def test_a_body_that_json_has_no_form_for_is_final(service: Service, body: Any) -> None:
     assert kind(call(service.url, body=body)) == ("HTTP_BAD_REQUEST", False, None)
     assert service.received == []
+
+
+def test_a_token_that_a_service_repeats_is_in_no_answer(service: Service) -> None:
+    with_token = settings_of(http_tokens=tokens(**{service.netloc: TOKEN}))
+    service.answer(200, json.dumps({"you": f"Bearer {TOKEN}", "n": 1}).encode())
+
+    found = call(service.url, settings=with_token)
+
+    assert isinstance(found, Answered)
+    assert found.document == {"you": "Bearer ***", "n": 1}
 
 
 def test_a_token_is_sent_to_its_host(service: Service) -> None:

@@ -113,7 +113,8 @@ $$;
 
 -- Items that the queue has to see to: those at work, and of each company the next few, so that
 -- no company's thousands hide another's. At work is what has shown life since it was due; one whose
--- wait is over has not, and is one of the next.
+-- wait is over has not, and is one of the next. What has not begun rests while its workflow is
+-- paused.
 create function enrollment.queue_onboarding_items(most integer)
   returns table (account_id uuid, account_name text, company_key text, item_id uuid,
                  run_number integer, priority integer, due_at timestamptz, alive_at timestamptz)
@@ -130,6 +131,8 @@ create function enrollment.queue_onboarding_items(most integer)
       select * from enrollment.onboarding_items i
       where i.batch_id = b.id and i.completed_at is null and i.due_at <= now()
         and not (i.status = 'in_progress' and i.heartbeat_at >= i.due_at)
+        and not (i.status = 'queued' and exists (
+          select from enrollment.workflows w where w.id = i.workflow_id and w.status = 'paused'))
       order by i.due_at, i.position
       limit most
     ) n
