@@ -178,9 +178,26 @@ def _words(error: ValidationError) -> str:
     for found in error.errors(include_url=False, include_input=False):
         # A name that somebody has made up may hold what no database keeps.
         path = ".".join(_printable(part) for part in found["loc"][:2])
-        message = found["msg"].removeprefix("Value error, ")
+        message = _SENTENCES.get(found["type"], "{told}").format(
+            told=found["msg"].removeprefix("Value error, "),
+            most=found.get("ctx", {}).get("max_length"),
+        )
         faults.append(f"{path}: {message}" if path else message)
     return f"{'; '.join(dict.fromkeys(faults))}."
+
+
+_SENTENCES = {
+    "tuple_type": "must be a list",
+    "dict_type": "must be an object",
+    "model_type": "an item must be an object",
+    "string_type": "must be a text",
+    "string_unicode": "holds half of a character",
+    "string_too_long": "has more than {most} characters",
+    "too_long": "is longer than {most}",
+    "too_short": "is blank",
+    "extra_forbidden": "is no field of an item; what is known of a role goes into attributes",
+    "recursion_loop": "is nested too deep",
+}
 
 
 def _printable(part: int | str) -> str:

@@ -28,6 +28,7 @@ from enrollment_pipeline.onboarding.admission import (
 )
 from enrollment_pipeline.onboarding.estimate import estimated_seconds
 from enrollment_pipeline.onboarding.request import (
+    DEFAULT_WORKFLOW,
     BatchOptions,
     GivenItem,
     ItemRequest,
@@ -42,6 +43,8 @@ from enrollment_pipeline.workflows import service as workflows
 
 NEEDS = Permission.WORKFLOW_MANAGE
 _SHOWN = 5
+# What somebody needs to hear who begins.
+_BEGIN = " The template makes it: enrollment templates clone role-onboarding"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +134,8 @@ def _find(connection: Connection, reference: str) -> FoundWorkflow:
     try:
         workflow = workflows.find_in(connection, reference)
     except WorkflowNotFoundError as error:
-        return FoundWorkflow(None, Refusal.WORKFLOW_NOT_FOUND, error.message)
+        hint = _BEGIN if name_key(reference) == name_key(DEFAULT_WORKFLOW) else ""
+        return FoundWorkflow(None, Refusal.WORKFLOW_NOT_FOUND, error.message + hint)
     name = workflow.name
     if workflow.subject is not Subject.ITEM:
         message = f"The workflow {name!r} takes contacts, not items."

@@ -54,13 +54,17 @@ def test_what_is_wrong_with_one_item_is_no_trouble_of_the_others() -> None:
         (2, "BLANK_NAME", "The item has no role_name."),
         (3, "DUPLICATE", "The role is that of item 1 already."),
         (4, "WORKFLOW_NOT_FOUND", "There is no workflow 'Gone'."),
-        (5, "INVALID_ITEM", "attributes: Input should be a valid dictionary."),
+        (5, "INVALID_ITEM", "attributes: must be an object."),
         (
             6,
             "INVALID_ITEM",
-            "Input should be a valid dictionary or instance of ItemRequest.",
+            "an item must be an object.",
         ),
-        (7, "INVALID_ITEM", "level: Extra inputs are not permitted."),
+        (
+            7,
+            "INVALID_ITEM",
+            "level: is no field of an item; what is known of a role goes into attributes.",
+        ),
         (
             8,
             "INVALID_ITEM",
@@ -73,7 +77,11 @@ def test_what_is_wrong_with_one_item_is_no_trouble_of_the_others() -> None:
         ),
         (10, "ok", ""),
         # What is kept of it must be what a database can keep.
-        (11, "INVALID_ITEM", "a?b: Extra inputs are not permitted."),
+        (
+            11,
+            "INVALID_ITEM",
+            "a?b: is no field of an item; what is known of a role goes into attributes.",
+        ),
     ]
 
 

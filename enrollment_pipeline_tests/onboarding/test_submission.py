@@ -68,6 +68,11 @@ def test_a_batch_of_which_nothing_is_accepted_creates_nothing_and_says_why_for_e
     assert ask("select * from enrollment.audit_log where action like 'onboarding%'") == []
 
 
+def test_who_has_no_workflow_yet_is_told_how_to_get_one(submit: Submit) -> None:
+    with pytest.raises(NothingAcceptedError, match="enrollment templates clone role-onboarding"):
+        submit("Analyst")
+
+
 def test_workflows_that_cannot_take_items_are_refused_by_their_reason(
     onboarding: str, submit: Submit, add_workflow: Any, account: Account, database: Database
 ) -> None:
