@@ -65,8 +65,8 @@ def build_queue(kinds: Sequence[WorkKind]) -> dg.SensorDefinition:
         name="enrollment_queue",
         minimum_interval_seconds=5,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Starts a run for every job and operation that is due, in turn between the "
-        "accounts, and again for one whose run has died.",
+        description="Starts a run for every job, operation and item that is due, in turn between "
+        "the accounts, and again for one whose run has died.",
     )
     def enrollment_queue(
         context: dg.SensorEvaluationContext, product: dg.ResourceParam[Product]

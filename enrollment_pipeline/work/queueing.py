@@ -1,6 +1,7 @@
 """Whose work is next, and what becomes of work whose run has died; pure rules.
 
-Work is an enrollment job or an operation: whatever has a row, an attempt and runs of its own.
+Work is an enrollment job, an operation or an item of a batch: whatever has a row, an attempt and
+runs of its own.
 
 Does not belong here: how a run is started or looked up, which is Dagster's business.
 """

@@ -76,11 +76,9 @@ def hold(connection: Connection, item_id: UUID) -> bool:
     return bool(held)
 
 
-def add(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[tuple[int, UUID]]:
-    """Insert items and return the place and the id of each, in their order."""
-    column = onboarding_items.c
-    statement = insert(onboarding_items).returning(column.position, column.id)
-    return sorted((row.position, row.id) for row in connection.execute(statement, list(rows)))
+def add(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert items."""
+    connection.execute(insert(onboarding_items), list(rows))
 
 
 def known_roles(

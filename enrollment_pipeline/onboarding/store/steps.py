@@ -21,7 +21,7 @@ from enrollment_pipeline.workflows.execution import Checkpoint, Position, StepSt
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
-    """One row of `onboarding_steps`; `seconds` until its end are what it took, None before."""
+    """One row of `onboarding_steps`, but for its output; `finished_at` is None before its end."""
 
     round: int
     step_id: str
