@@ -171,6 +171,10 @@ def test_fifty_roles_end_as_planned_at_the_pace_that_is_allowed(
     assert 1 < watcher.most["in all"] <= IN_ALL
     assert 1 < watcher.most["of a company"] <= PER_COMPANY
     with open_instance(settings) as instance:
+        # A run ends a moment after its item.
+        wait_for(
+            lambda: not instance.get_runs(dg.RunsFilter(job_name="onboard_item", statuses=AT_WORK))
+        )
         runs = instance.get_runs(dg.RunsFilter(job_name="onboard_item"))
     mine = {str(item_id): name for batch in made.values() for name, item_id in batch.items()}
     by_item = Counter(
